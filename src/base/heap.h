@@ -1,0 +1,100 @@
+/*
+ * A 4-ary min-heap of deadlines over nodes that their owners embed.
+ *
+ * The key {deadline, sequence} is kept in the heap's own array, so that sifting touches no node but
+ * to note its new index; the sequence, drawn afresh each time a node is armed, makes equal deadlines
+ * come out in the order they were set.
+ *
+ * Two kinds of laziness, both measured to matter more than the heap's shape:
+ *   - arming a node that is in the array for a *later* time only stores the new key in the node; the
+ *     array's key, which is then too early, is corrected when it reaches the top;
+ *   - cancelling only marks the node; the array forgets it when it reaches the top, or when more
+ *     than half of the array is dead and it is swept as a whole.
+ * So a node that has been cancelled may still be in the array ("resident"): before its memory goes
+ * away, its owner calls heap_remove(), or waits until heap_is_resident() is false.
+ *
+ * Nothing here allocates but heap_reserve(): a node's place is reserved when the node is made, and
+ * arming it later cannot fail.
+ */
+#ifndef ALOOP_SRC_BASE_HEAP_H
+#define ALOOP_SRC_BASE_HEAP_H
+
+#include "base/memory.h"
+
+struct heap_node {
+    int64_t deadline;
+    uint64_t sequence;
+    uint32_t index; /* place in the array, HEAP_NOT_RESIDENT while in none */
+    uint16_t armed; /* 0 or 1 */
+    uint16_t kind;  /* the owner's: what to do when the node comes up */
+};
+
+#define HEAP_NOT_RESIDENT UINT32_MAX
+
+struct heap_entry {
+    int64_t deadline;
+    uint64_t sequence;
+    struct heap_node *node;
+};
+
+struct heap {
+    struct heap_entry *entries;
+    uint32_t count;    /* entries in the array, dead ones included */
+    uint32_t dead;     /* of them, the cancelled ones */
+    uint32_t capacity; /* entries that the array has room for */
+    uint32_t reserved; /* nodes that a place is kept for; capacity >= reserved >= count */
+    uint64_t sequence; /* drawn last */
+    struct memory *memory;
+    /* Called for a cancelled node whose entry the array has just dropped (it is not resident any
+       more), so that an owner who waited for that can free it. May be NULL. Must not touch the heap. */
+    void (*on_dropped)(void *context, struct heap_node *node);
+    void *context;
+};
+
+void heap_init(struct heap *heap, struct memory *memory);
+/* Frees the array. The nodes are their owners'. */
+void heap_fini(struct heap *heap);
+
+/* Keeps a place for one more node. 0 or -ENOMEM. */
+int heap_reserve(struct heap *heap);
+/* Gives one place back; the node it was for must not be resident. */
+void heap_unreserve(struct heap *heap);
+
+static inline void heap_node_init(struct heap_node *node, uint16_t kind)
+{
+    *node = (struct heap_node){.index = HEAP_NOT_RESIDENT, .kind = kind};
+}
+
+static inline bool heap_is_resident(const struct heap_node *node)
+{
+    return node->index != HEAP_NOT_RESIDENT;
+}
+
+static inline bool heap_is_armed(const struct heap_node *node)
+{
+    return node->armed != 0;
+}
+
+/* Sets the node's deadline, whether it was armed or not. Its sequence is drawn anew. */
+void heap_arm(struct heap *heap, struct heap_node *node, int64_t deadline);
+/* Disarms. True if it was armed. May sweep the array, and so call on_dropped for any dead node,
+   this one included. */
+bool heap_cancel(struct heap *heap, struct heap_node *node);
+/* Disarms, and takes the node out of the array now, without calling on_dropped for it. */
+void heap_remove(struct heap *heap, struct heap_node *node);
+
+/* The earliest armed node, NULL if none is. Corrects what laziness left at the top. */
+struct heap_node *heap_peek(struct heap *heap);
+/* Takes the earliest armed node out if its deadline is at or before `now`: it is then neither armed
+   nor resident. NULL if none is due. */
+struct heap_node *heap_pop_due(struct heap *heap, int64_t now);
+/* How many nodes are armed. */
+static inline uint32_t heap_armed_count(const struct heap *heap)
+{
+    return heap->count - heap->dead;
+}
+
+/* Checks every invariant; false if one is broken. For tests and debug builds. */
+bool heap_verify(const struct heap *heap);
+
+#endif

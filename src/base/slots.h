@@ -1,0 +1,77 @@
+/*
+ * A table of fixed-size slots, each with a generation, for objects that users name by a 64-bit number
+ * instead of a pointer. A slot's address never changes while the table lives (slots come in chunks,
+ * and a chunk is freed only with the table), so the inside of the library may keep pointers; a number
+ * whose slot was released, even if it was taken again since, finds nothing.
+ *
+ * The number: slot index in the low 30 bits, generation (1 and up, 32 bits) above; always positive as
+ * an int64_t and below 1 << 62.
+ */
+#ifndef ALOOP_SRC_BASE_SLOTS_H
+#define ALOOP_SRC_BASE_SLOTS_H
+
+#include "base/memory.h"
+
+/* The first member of every object in a table. */
+struct slot {
+    uint32_t generation; /* of the current owner; changes when the slot is released */
+    uint32_t index;      /* its own, with SLOT_FREE set while nobody has it */
+};
+
+#define SLOT_INDEX_BITS 30
+#define SLOT_FREE (UINT32_C(1) << 31)
+
+struct slots {
+    struct memory *memory;
+    char **chunks;        /* each of SLOTS_PER_CHUNK objects */
+    size_t object_size;
+    uint32_t chunk_count;
+    uint32_t chunk_capacity;
+    uint32_t live;
+    struct slot *free_first; /* released slots, last in first out: the warm ones first */
+};
+
+#define SLOTS_PER_CHUNK_SHIFT 6
+#define SLOTS_PER_CHUNK (1u << SLOTS_PER_CHUNK_SHIFT)
+
+/* object_size: a multiple of 8, with room behind the struct slot for at least a pointer. */
+void slots_init(struct slots *slots, struct memory *memory, size_t object_size);
+/* Frees all memory, whatever is still taken. */
+void slots_fini(struct slots *slots);
+
+/* A slot for a new owner, its bytes behind the struct slot zero; NULL if there is no memory, or 2^30 are
+   taken. */
+void *slots_take(struct slots *slots);
+/* Ends the ownership: the number stops working at once, and the slot may be taken again. */
+void slots_release(struct slots *slots, void *object);
+/* Makes the present number stop working while the slot stays taken: for an object that is cancelled,
+   but that a queue still points to. */
+void slots_retire(struct slots *slots, void *object);
+
+/* The number of the object's present owner. */
+static inline int64_t slots_number(const void *object)
+{
+    const struct slot *slot = object;
+
+    return (int64_t)((uint64_t)slot->generation << SLOT_INDEX_BITS | slot->index);
+}
+
+/* The object with that number, NULL if it was released or retired, or never was. */
+static inline void *slots_find(const struct slots *slots, int64_t number)
+{
+    uint32_t index = (uint32_t)number & ((UINT32_C(1) << SLOT_INDEX_BITS) - 1);
+    uint32_t generation = (uint32_t)((uint64_t)number >> SLOT_INDEX_BITS);
+    struct slot *slot;
+
+    if (index >> SLOTS_PER_CHUNK_SHIFT >= slots->chunk_count)
+        return NULL;
+    slot = (struct slot *)(void *)(slots->chunks[index >> SLOTS_PER_CHUNK_SHIFT] +
+                                   (index & (SLOTS_PER_CHUNK - 1)) * slots->object_size);
+    return slot->generation == generation && !(slot->index & SLOT_FREE) ? slot : NULL;
+}
+
+/* Steps through the taken slots in order of index: start with *cursor == 0; NULL at the end. Slots may
+   be released while stepping. */
+void *slots_next(const struct slots *slots, uint32_t *cursor);
+
+#endif
