@@ -1,0 +1,122 @@
+/*
+ * The only place that calls the operating system. Each call is a member of one table, so that a test can
+ * make the n-th one fail, be cut short, or be interrupted; the library calls through the table and never
+ * past it (a test greps for that).
+ *
+ * Every call returns what it got, or a negative errno: errno itself is read here and nowhere else.
+ * Next to each stands its EINTR policy:
+ *   retried    the call is repeated here; callers never see -EINTR;
+ *   reported   -EINTR is returned: the caller must decide (a wait recomputes its timeout);
+ *   done       the kernel says EINTR but has done the work (close): success.
+ * Every fd made here is close-on-exec and non-blocking from birth, where the system can do that in
+ * one call, and by fcntl right after where it cannot.
+ */
+#ifndef ALOOP_SRC_SYS_SYS_H
+#define ALOOP_SRC_SYS_SYS_H
+
+#include <aloop/base.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#if defined(__linux__)
+#define SYS_HAVE_EPOLL 1
+#endif
+#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) ||      \
+    defined(__DragonFly__) || defined(ALOOP_TEST_KQUEUE)
+#define SYS_HAVE_KQUEUE 1
+#endif
+
+struct epoll_event;
+struct kevent;
+
+/* The table has the same members on every system, so that its layout depends on no macro; what a
+   system does not have is NULL. */
+struct sys {
+    /* The monotonic clock, in ns, which no setting of the wall clock moves; `boottime` counts the time
+       the machine was suspended as well, where the system can tell. Never fails on a supported system.
+       EINTR: cannot happen. */
+    aloop_ns (*clock)(bool boottime);
+
+    /* EINTR: done (Linux has closed the fd; repeating could close somebody else's). EINPROGRESS too. */
+    int (*close)(int fd);
+    /* EINTR: retried. These never block: the fds are non-blocking, or the call is given MSG_DONTWAIT.
+       write raises SIGPIPE where the system does: sockets take send. */
+    ssize_t (*read)(int fd, void *buffer, size_t size);
+    ssize_t (*write)(int fd, const void *buffer, size_t size);
+    /* recv and send on a socket; send never raises SIGPIPE (where that takes an option of the socket
+       instead of a flag, the calls that make sockets set it; see no_sigpipe). EINTR: retried. */
+    ssize_t (*recv)(int fd, void *buffer, size_t size, int flags);
+    ssize_t (*send)(int fd, const void *buffer, size_t size, int flags);
+
+    /* Non-blocking, close-on-exec, without SIGPIPE. EINTR: cannot happen. */
+    int (*socket)(int family, int type, int protocol);
+    int (*bind)(int fd, const struct sockaddr *address, socklen_t size);
+    int (*listen)(int fd, int backlog);
+    /* The new fd has the same properties. EINTR: retried. `address` may be NULL. */
+    int (*accept)(int fd, struct sockaddr *address, socklen_t *size);
+    /* EINTR: reported as -EINPROGRESS: the connection goes on being made, and a second call would say
+       EALREADY (POSIX): wait until writable and read SO_ERROR. */
+    int (*connect)(int fd, const struct sockaddr *address, socklen_t size);
+    int (*shutdown)(int fd, int how);
+    int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *size);
+    int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t size);
+    int (*getsockname)(int fd, struct sockaddr *address, socklen_t *size);
+    int (*getpeername)(int fd, struct sockaddr *address, socklen_t *size);
+    int (*socketpair)(int family, int type, int fds[2]);
+    /* For a socket that was made elsewhere: sets the option that keeps send from raising SIGPIPE.
+       Nothing to do, and 0, where send's flag does it. */
+    int (*no_sigpipe)(int fd);
+    int (*unlink)(const char *path);
+    /* 1 if the fd is open, else -EBADF. EINTR: cannot happen. */
+    int (*fd_is_open)(int fd);
+    /* 1 if the kernel can tell when the fd is ready; -EPERM if it cannot (regular files, directories,
+       devices like /dev/null, which poll(2) would call ready for ever); -EBADF if it is not open. */
+    int (*fd_is_pollable)(int fd);
+    /* Makes `to` another number for what `from` is, close-on-exec, closing what it was. EINTR (and
+       Linux' EBUSY, a race with open in another thread): retried. */
+    int (*dup_over)(int from, int to);
+    /* Sets or clears O_NONBLOCK. */
+    int (*set_nonblocking)(int fd, bool nonblocking);
+
+    /* What wakes a loop that waits: fds[0] becomes readable after wake(fds[1]); an eventfd (then both
+       are the same fd) or a pipe. */
+    int (*wake_open)(int fds[2]);
+    /* Async-signal-safe; errno is as before. A full pipe or counter is success: the wake-up is pending
+       already. EINTR: retried. */
+    int (*wake)(int fd);
+    /* Makes fds[0] unreadable again. EINTR: retried. */
+    int (*wake_drain)(int fd);
+
+    /* EINTR of all waits: reported. A timeout below 0 is 0; ALOOP_NEVER and all others are clamped to
+       TIME_WAIT_MAX, after which a wait may return 0. Nanosecond precision with ppoll (Linux) and
+       epoll_pwait2 (Linux 5.11), else whole ms, rounded up. */
+    int (*poll)(struct pollfd *fds, nfds_t count, aloop_ns timeout);
+    /* Linux. */
+    int (*epoll_create)(void);
+    int (*epoll_ctl)(int epfd, int op, int fd, struct epoll_event *event);
+    int (*epoll_wait)(int epfd, struct epoll_event *events, int max, aloop_ns timeout);
+    /* BSD and macOS. */
+    int (*kqueue)(void);
+    int (*kevent)(int kq, const struct kevent *changes, int change_count, struct kevent *events,
+                  int event_max, aloop_ns timeout);
+
+    /* A number that differs between a process and its fork()ed child: how a loop finds out that it was
+       carried into one. Costs a few loads. vfork, and clone or _Fork without handlers, are not seen: their
+       children may only exec. */
+    uint64_t (*fork_generation)(void);
+};
+
+/* The table in use. Tests replace members; nobody else writes it. */
+extern struct sys sys;
+/* The table as it is without a test. */
+extern const struct sys sys_default;
+
+/* The bit that makes poll tell that the peer has shut down its sending side; 0 where there is none. */
+extern const short sys_poll_rdhup;
+
+/* A number that no other living thread has. Never 0. */
+uintptr_t sys_thread_id(void);
+
+#endif
