@@ -15,11 +15,11 @@ enum aloop_poller_kind {
     ALOOP_POLLER_EPOLL = 1,
     /* macOS, FreeBSD, NetBSD, OpenBSD, DragonFly. As epoll. */
     ALOOP_POLLER_KQUEUE = 2,
-    /* Every POSIX system, and fds that the others cannot handle there. The cost of a wait grows with
-       the number of fds, and there is no fd for a foreign loop to poll. */
+    /* Every POSIX system, and fds that the others cannot handle there. The cost of a wait grows
+       with the number of fds, and there is no fd for a foreign loop to poll. */
     ALOOP_POLLER_POLL = 3,
-    /* No system call at all: nothing is ever ready unless a test says so, and a wait returns at once.
-       For simulations on a virtual clock. */
+    /* No system call at all: nothing is ever ready unless a test says so, and a wait returns at
+       once. For simulations on a virtual clock. */
     ALOOP_POLLER_SIM = 4
 };
 

@@ -1,7 +1,7 @@
 /*
- * The only place that calls the operating system. Each call is a member of one table, so that a test can
- * make the n-th one fail, be cut short, or be interrupted; the library calls through the table and never
- * past it (a test greps for that).
+ * The only place that calls the operating system. Each call is a member of one table, so that a
+ * test can make the n-th one fail, be cut short, or be interrupted; the library calls through the
+ * table and never past it (a test greps for that).
  *
  * Every call returns what it got, or a negative errno: errno itself is read here and nowhere else.
  * Next to each stands its EINTR policy:
@@ -23,7 +23,7 @@
 #if defined(__linux__)
 #define SYS_HAVE_EPOLL 1
 #endif
-#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) ||      \
+#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) || \
     defined(__DragonFly__) || defined(ALOOP_TEST_KQUEUE)
 #define SYS_HAVE_KQUEUE 1
 #endif
@@ -34,19 +34,20 @@ struct kevent;
 /* The table has the same members on every system, so that its layout depends on no macro; what a
    system does not have is NULL. */
 struct sys {
-    /* The monotonic clock, in ns, which no setting of the wall clock moves; `boottime` counts the time
-       the machine was suspended as well, where the system can tell. Never fails on a supported system.
-       EINTR: cannot happen. */
+    /* The monotonic clock, in ns, which no setting of the wall clock moves; `boottime` counts the
+       time the machine was suspended as well, where the system can tell. Never fails on a supported
+       system. EINTR: cannot happen. */
     aloop_ns (*clock)(bool boottime);
 
-    /* EINTR: done (Linux has closed the fd; repeating could close somebody else's). EINPROGRESS too. */
+    /* EINTR, EINPROGRESS: done (the fd is closed; repeating could close somebody else's). */
     int (*close)(int fd);
-    /* EINTR: retried. These never block: the fds are non-blocking, or the call is given MSG_DONTWAIT.
-       write raises SIGPIPE where the system does: sockets take send. */
+    /* EINTR: retried. These never block: the fds are non-blocking, or the call is given
+       MSG_DONTWAIT. write raises SIGPIPE where the system does: sockets take send. */
     ssize_t (*read)(int fd, void *buffer, size_t size);
     ssize_t (*write)(int fd, const void *buffer, size_t size);
-    /* recv and send on a socket; send never raises SIGPIPE (where that takes an option of the socket
-       instead of a flag, the calls that make sockets set it; see no_sigpipe). EINTR: retried. */
+    /* recv and send on a socket; send never raises SIGPIPE (where that takes an option of the
+       socket instead of a flag, the calls that make sockets set it; see no_sigpipe). EINTR:
+       retried. */
     ssize_t (*recv)(int fd, void *buffer, size_t size, int flags);
     ssize_t (*send)(int fd, const void *buffer, size_t size, int flags);
 
@@ -56,8 +57,8 @@ struct sys {
     int (*listen)(int fd, int backlog);
     /* The new fd has the same properties. EINTR: retried. `address` may be NULL. */
     int (*accept)(int fd, struct sockaddr *address, socklen_t *size);
-    /* EINTR: reported as -EINPROGRESS: the connection goes on being made, and a second call would say
-       EALREADY (POSIX): wait until writable and read SO_ERROR. */
+    /* EINTR: reported as -EINPROGRESS: the connection goes on being made, and a second call would
+       say EALREADY (POSIX): wait until writable and read SO_ERROR. */
     int (*connect)(int fd, const struct sockaddr *address, socklen_t size);
     int (*shutdown)(int fd, int how);
     int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *size);
@@ -71,8 +72,9 @@ struct sys {
     int (*unlink)(const char *path);
     /* 1 if the fd is open, else -EBADF. EINTR: cannot happen. */
     int (*fd_is_open)(int fd);
-    /* 1 if the kernel can tell when the fd is ready; -EPERM if it cannot (regular files, directories,
-       devices like /dev/null, which poll(2) would call ready for ever); -EBADF if it is not open. */
+    /* 1 if the kernel can tell when the fd is ready; -EPERM if it cannot (regular files,
+       directories, devices like /dev/null, which poll(2) would call ready for ever); -EBADF if it
+       is not open. */
     int (*fd_is_pollable)(int fd);
     /* Makes `to` another number for what `from` is, close-on-exec, closing what it was. EINTR (and
        Linux' EBUSY, a race with open in another thread): retried. */
@@ -80,18 +82,18 @@ struct sys {
     /* Sets or clears O_NONBLOCK. */
     int (*set_nonblocking)(int fd, bool nonblocking);
 
-    /* What wakes a loop that waits: fds[0] becomes readable after wake(fds[1]); an eventfd (then both
-       are the same fd) or a pipe. */
+    /* What wakes a loop that waits: fds[0] becomes readable after wake(fds[1]); an eventfd (then
+       both are the same fd) or a pipe. */
     int (*wake_open)(int fds[2]);
-    /* Async-signal-safe; errno is as before. A full pipe or counter is success: the wake-up is pending
-       already. EINTR: retried. */
+    /* Async-signal-safe; errno is as before. A full pipe or counter is success: the wake-up is
+       pending already. EINTR: retried. */
     int (*wake)(int fd);
     /* Makes fds[0] unreadable again. EINTR: retried. */
     int (*wake_drain)(int fd);
 
-    /* EINTR of all waits: reported. A timeout below 0 is 0; ALOOP_NEVER and all others are clamped to
-       TIME_WAIT_MAX, after which a wait may return 0. Nanosecond precision with ppoll (Linux) and
-       epoll_pwait2 (Linux 5.11), else whole ms, rounded up. */
+    /* EINTR of all waits: reported. A timeout below 0 is 0; ALOOP_NEVER and all others are clamped
+       to TIME_WAIT_MAX, after which a wait may return 0. Nanosecond precision with ppoll (Linux)
+       and epoll_pwait2 (Linux 5.11), else whole ms, rounded up. */
     int (*poll)(struct pollfd *fds, nfds_t count, aloop_ns timeout);
     /* Linux. */
     int (*epoll_create)(void);
@@ -102,9 +104,9 @@ struct sys {
     int (*kevent)(int kq, const struct kevent *changes, int change_count, struct kevent *events,
                   int event_max, aloop_ns timeout);
 
-    /* A number that differs between a process and its fork()ed child: how a loop finds out that it was
-       carried into one. Costs a few loads. vfork, and clone or _Fork without handlers, are not seen: their
-       children may only exec. */
+    /* A number that differs between a process and its fork()ed child: how a loop finds out that it
+       was carried into one. Costs a few loads. vfork, and clone or _Fork without handlers, are not
+       seen: their children may only exec. */
     uint64_t (*fork_generation)(void);
 };
 
@@ -113,7 +115,7 @@ extern struct sys sys;
 /* The table as it is without a test. */
 extern const struct sys sys_default;
 
-/* The bit that makes poll tell that the peer has shut down its sending side; 0 where there is none. */
+/* The bit that makes poll tell that the peer has shut down its sending side, where there is one. */
 extern const short sys_poll_rdhup;
 
 /* A number that no other living thread has. Never 0. */

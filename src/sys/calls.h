@@ -1,0 +1,58 @@
+/*
+ * The functions that fill the table, so that each may stand in the file of the system it is for:
+ * sys_posix.c has what every system does alike; sys_linux.c and sys_bsd.c define the rest, each all
+ * of it. Only sys.c looks in here; everybody else calls through the table.
+ */
+#ifndef ALOOP_SRC_SYS_CALLS_H
+#define ALOOP_SRC_SYS_CALLS_H
+
+#include "sys/sys.h"
+
+/* sys_posix.c */
+int sys_close(int fd);
+ssize_t sys_read(int fd, void *buffer, size_t size);
+ssize_t sys_write(int fd, const void *buffer, size_t size);
+ssize_t sys_recv(int fd, void *buffer, size_t size, int flags);
+ssize_t sys_send(int fd, const void *buffer, size_t size, int flags);
+int sys_bind(int fd, const struct sockaddr *address, socklen_t size);
+int sys_listen(int fd, int backlog);
+int sys_connect(int fd, const struct sockaddr *address, socklen_t size);
+int sys_shutdown(int fd, int how);
+int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
+int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
+int sys_getsockname(int fd, struct sockaddr *address, socklen_t *size);
+int sys_getpeername(int fd, struct sockaddr *address, socklen_t *size);
+int sys_unlink(const char *path);
+int sys_fd_is_open(int fd);
+int sys_fd_is_pollable(int fd);
+int sys_set_nonblocking(int fd, bool nonblocking);
+int sys_wake(int fd);
+int sys_wake_drain(int fd);
+/* For a system that cannot make fds so in one call. Closes the fd on error. */
+int sys_prepare_fd(int fd);
+
+/* fork.c */
+uint64_t sys_fork_generation(void);
+
+/* sys_linux.c or sys_bsd.c */
+aloop_ns sys_clock(bool boottime);
+int sys_socket(int family, int type, int protocol);
+int sys_accept(int fd, struct sockaddr *address, socklen_t *size);
+int sys_socketpair(int family, int type, int fds[2]);
+int sys_no_sigpipe(int fd);
+int sys_dup_over(int from, int to);
+int sys_wake_open(int fds[2]);
+int sys_poll(struct pollfd *fds, nfds_t count, aloop_ns timeout);
+/* Asks the kernel's own poller about an fd that is neither a socket nor a pipe; `is_file`: a
+   regular file or a directory. As fd_is_pollable. */
+int sys_probe_pollable(int fd, bool is_file);
+/* sys_linux.c */
+int sys_epoll_create(void);
+int sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+int sys_epoll_wait(int epfd, struct epoll_event *events, int max, aloop_ns timeout);
+/* sys_bsd.c */
+int sys_kqueue(void);
+int sys_kevent(int kq, const struct kevent *changes, int change_count, struct kevent *events,
+               int event_max, aloop_ns timeout);
+
+#endif

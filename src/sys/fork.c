@@ -1,0 +1,30 @@
+/*
+ * Finding out about fork. A counter that the child's side of pthread_atfork raises costs nothing to
+ * compare; asking for the process id instead would be a system call (glibc caches it no more), and
+ * ids are reused.
+ */
+#include "sys/calls.h"
+#include <pthread.h>
+#include <unistd.h>
+
+/* Written only while the process has one thread (in the child, before fork returns). */
+static uint64_t generation = 1;
+static bool has_handler;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void count_fork(void)
+{
+    generation++;
+}
+
+static void register_handler(void)
+{
+    has_handler = pthread_atfork(NULL, NULL, count_fork) == 0;
+}
+
+uint64_t sys_fork_generation(void)
+{
+    pthread_once(&once, register_handler);
+    /* No memory for the handler: the process id does, if slowly. */
+    return has_handler ? generation : (uint64_t)getpid() << 32;
+}

@@ -1,0 +1,36 @@
+/*
+ * The table itself, and the copy of it that tests replace members of.
+ */
+#include "sys/sys.h"
+#include "sys/calls.h"
+
+#define TABLE_COMMON                                                                               \
+    .clock = sys_clock, .close = sys_close, .read = sys_read, .write = sys_write,                  \
+    .recv = sys_recv, .send = sys_send, .socket = sys_socket, .bind = sys_bind,                    \
+    .listen = sys_listen, .accept = sys_accept, .connect = sys_connect, .shutdown = sys_shutdown,  \
+    .getsockopt = sys_getsockopt, .setsockopt = sys_setsockopt, .getsockname = sys_getsockname,    \
+    .getpeername = sys_getpeername, .socketpair = sys_socketpair, .no_sigpipe = sys_no_sigpipe,    \
+    .unlink = sys_unlink, .fd_is_open = sys_fd_is_open, .fd_is_pollable = sys_fd_is_pollable,      \
+    .dup_over = sys_dup_over, .set_nonblocking = sys_set_nonblocking,                              \
+    .wake_open = sys_wake_open, .wake = sys_wake, .wake_drain = sys_wake_drain, .poll = sys_poll,  \
+    .fork_generation = sys_fork_generation
+
+/* With ALOOP_TEST_KQUEUE alone the kqueue members stay NULL: a test supplies them. */
+#if defined(__linux__)
+#define TABLE TABLE_COMMON, .epoll_create = sys_epoll_create, .epoll_ctl = sys_epoll_ctl,          \
+                            .epoll_wait = sys_epoll_wait
+#elif defined(SYS_HAVE_KQUEUE)
+#define TABLE TABLE_COMMON, .kqueue = sys_kqueue, .kevent = sys_kevent
+#else
+#define TABLE TABLE_COMMON
+#endif
+
+struct sys sys = {TABLE};
+const struct sys sys_default = {TABLE};
+
+uintptr_t sys_thread_id(void)
+{
+    static _Thread_local char here;
+
+    return (uintptr_t)&here;
+}

@@ -1,0 +1,174 @@
+/*
+ * The system calls that every POSIX system does alike. This file, sys_linux.c and sys_bsd.c are the
+ * only ones that read errno.
+ */
+#include "sys/calls.h"
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Where the flag is missing, the sockets carry an option instead: see sys_no_sigpipe(). */
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+
+static int answer(int result)
+{
+    return result < 0 ? -errno : result;
+}
+
+int sys_close(int fd)
+{
+    /* Whether an interrupted close has closed the fd, POSIX leaves open; the systems of today have.
+       A second try would at best say EBADF, at worst close what another thread has just opened. */
+    if (close(fd) == 0 || errno == EINTR || errno == EINPROGRESS)
+        return 0;
+    return -errno;
+}
+
+ssize_t sys_read(int fd, void *buffer, size_t size)
+{
+    ssize_t got;
+
+    do
+        got = read(fd, buffer, size);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+ssize_t sys_write(int fd, const void *buffer, size_t size)
+{
+    ssize_t put;
+
+    do
+        put = write(fd, buffer, size);
+    while (put < 0 && errno == EINTR);
+    return put < 0 ? -errno : put;
+}
+
+ssize_t sys_recv(int fd, void *buffer, size_t size, int flags)
+{
+    ssize_t got;
+
+    do
+        got = recv(fd, buffer, size, flags);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+ssize_t sys_send(int fd, const void *buffer, size_t size, int flags)
+{
+    ssize_t put;
+
+    do
+        put = send(fd, buffer, size, flags | MSG_NOSIGNAL);
+    while (put < 0 && errno == EINTR);
+    return put < 0 ? -errno : put;
+}
+
+int sys_bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+    return answer(bind(fd, address, size));
+}
+
+int sys_listen(int fd, int backlog)
+{
+    return answer(listen(fd, backlog));
+}
+
+int sys_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    if (connect(fd, address, size) == 0)
+        return 0;
+    return errno == EINTR ? -EINPROGRESS : -errno;
+}
+
+int sys_shutdown(int fd, int how)
+{
+    return answer(shutdown(fd, how));
+}
+
+int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
+{
+    return answer(getsockopt(fd, level, name, value, size));
+}
+
+int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+    return answer(setsockopt(fd, level, name, value, size));
+}
+
+int sys_getsockname(int fd, struct sockaddr *address, socklen_t *size)
+{
+    return answer(getsockname(fd, address, size));
+}
+
+int sys_getpeername(int fd, struct sockaddr *address, socklen_t *size)
+{
+    return answer(getpeername(fd, address, size));
+}
+
+int sys_unlink(const char *path)
+{
+    return answer(unlink(path));
+}
+
+int sys_fd_is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) < 0 ? -errno : 1;
+}
+
+int sys_fd_is_pollable(int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    if (S_ISSOCK(status.st_mode) || S_ISFIFO(status.st_mode))
+        return 1;
+    return sys_probe_pollable(fd, S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
+}
+
+int sys_set_nonblocking(int fd, bool nonblocking)
+{
+    int flags = fcntl(fd, F_GETFL);
+    int wanted;
+
+    if (flags < 0)
+        return -errno;
+    wanted = nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+    return wanted == flags ? 0 : answer(fcntl(fd, F_SETFL, wanted));
+}
+
+int sys_prepare_fd(int fd)
+{
+    int error;
+
+    error = fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : sys_set_nonblocking(fd, true);
+    if (error < 0)
+        sys_close(fd);
+    return error;
+}
+
+/* Eight bytes are what an eventfd takes; a pipe takes them as one too. */
+int sys_wake(int fd)
+{
+    static const uint64_t one = 1;
+    int saved = errno;
+    ssize_t put = sys_write(fd, &one, sizeof one);
+
+    errno = saved;
+    /* Full: whoever wakes up will find it readable as it is. */
+    return put >= 0 || put == -EAGAIN ? 0 : (int)put;
+}
+
+int sys_wake_drain(int fd)
+{
+    char buffer[512];
+    ssize_t got;
+
+    do
+        got = sys_read(fd, buffer, sizeof buffer);
+    while (got == (ssize_t)sizeof buffer);
+    return got >= 0 || got == -EAGAIN ? 0 : (int)got;
+}
