@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-enum aloop_poller_kind {
+typedef enum aloop_poller_kind {
     /* The best the system has: epoll on Linux, kqueue on macOS and the BSDs, poll elsewhere. */
     ALOOP_POLLER_DEFAULT = 0,
     /* Linux. A wait costs the same however many fds are idle. */
@@ -21,7 +21,7 @@ enum aloop_poller_kind {
     /* No system call at all: nothing is ever ready unless a test says so, and a wait returns at
        once. For simulations on a virtual clock. */
     ALOOP_POLLER_SIM = 4
-};
+} aloop_poller_kind;
 
 #ifdef __cplusplus
 }
