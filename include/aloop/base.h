@@ -71,14 +71,14 @@ enum {
 
 /*
  * The text for an error code, negative as returned or positive: "connection reset by peer",
- * "the event loop is closed". Never NULL; unknown codes give "unknown error". The string is
- * constant and need not be freed. May be called from any thread and from a signal handler.
+ * "the event loop is closed". Never NULL; 0 gives "success", unknown codes "unknown error". The
+ * string is constant and need not be freed. May be called from any thread and from a signal handler.
  */
 ALOOP_API const char *aloop_strerror(int64_t error);
 
 /*
- * The symbolic name for an error code: "ECONNRESET", "ALOOP_ECLOSED"; "UNKNOWN" where there is
- * none. As aloop_strerror() otherwise.
+ * The symbolic name for an error code: "ECONNRESET", "ALOOP_ECLOSED"; "OK" for 0, "UNKNOWN" where
+ * there is none. As aloop_strerror() otherwise.
  */
 ALOOP_API const char *aloop_error_name(int64_t error);
 

@@ -26,6 +26,19 @@
 #endif
 #endif
 
+/*
+ * Memory that the library keeps for reuse is poisoned meanwhile, so that AddressSanitizer sees a use
+ * after free in it as it would in memory from malloc.
+ */
+#ifdef HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+#define POISON(address, size) ASAN_POISON_MEMORY_REGION(address, size)
+#define UNPOISON(address, size) ASAN_UNPOISON_MEMORY_REGION(address, size)
+#else
+#define POISON(address, size) ((void)(address), (void)(size))
+#define UNPOISON(address, size) ((void)(address), (void)(size))
+#endif
+
 /* Checked in builds without NDEBUG; never with a side effect. */
 #define DEBUG_ASSERT(condition) assert(condition)
 

@@ -13,16 +13,19 @@
  * So a node that has been cancelled may still be in the array ("resident"): before its memory goes
  * away, its owner calls heap_remove(), or waits until heap_is_resident() is false.
  *
+ * The invariant that makes laziness right: the key in the array is never later than the node's own.
+ *
  * Nothing here allocates but heap_reserve(): a node's place is reserved when the node is made, and
  * arming it later cannot fail.
  */
 #ifndef ALOOP_SRC_BASE_HEAP_H
 #define ALOOP_SRC_BASE_HEAP_H
 
+#include "base/compiler.h"
 #include "base/memory.h"
 
 struct heap_node {
-    int64_t deadline;
+    int64_t deadline;  /* kept while the node is not armed: see heap_arm() */
     uint64_t sequence;
     uint32_t index; /* place in the array, HEAP_NOT_RESIDENT while in none */
     uint16_t armed; /* 0 or 1 */
@@ -30,6 +33,9 @@ struct heap_node {
 };
 
 #define HEAP_NOT_RESIDENT UINT32_MAX
+
+/* Arrays with no more entries than this are not swept: dead nodes come up soon enough. */
+#define HEAP_SWEEP_COUNT_MIN 64
 
 struct heap_entry {
     int64_t deadline;
@@ -46,7 +52,8 @@ struct heap {
     uint64_t sequence; /* drawn last */
     struct memory *memory;
     /* Called for a cancelled node whose entry the array has just dropped (it is not resident any
-       more), so that an owner who waited for that can free it. May be NULL. Must not touch the heap. */
+       more), so that an owner who waited for that can free it. May be NULL. Must not touch the heap,
+       save for heap_unreserve(). */
     void (*on_dropped)(void *context, struct heap_node *node);
     void *context;
 };
@@ -75,11 +82,39 @@ static inline bool heap_is_armed(const struct heap_node *node)
     return node->armed != 0;
 }
 
+/* The parts of heap_arm() and heap_cancel() that are not worth inlining. */
+void heap_place(struct heap *heap, struct heap_node *node);
+void heap_sweep(struct heap *heap);
+
 /* Sets the node's deadline, whether it was armed or not. Its sequence is drawn anew. */
-void heap_arm(struct heap *heap, struct heap_node *node, int64_t deadline);
+static inline void heap_arm(struct heap *heap, struct heap_node *node, int64_t deadline)
+{
+    /* What the node's own key was bounds the array's from above, so a later deadline is known to be
+       lazy without a look at the array, which would be a cache miss more. A node that is in no array
+       is always placed, whatever it remembers. */
+    bool lazy = heap_is_resident(node) && deadline >= node->deadline;
+
+    heap->dead -= heap_is_resident(node) && !node->armed;
+    node->armed = 1;
+    node->deadline = deadline;
+    node->sequence = ++heap->sequence;
+    if (!lazy)
+        heap_place(heap, node);
+}
+
 /* Disarms. True if it was armed. May sweep the array, and so call on_dropped for any dead node,
    this one included. */
-bool heap_cancel(struct heap *heap, struct heap_node *node);
+static inline bool heap_cancel(struct heap *heap, struct heap_node *node)
+{
+    if (!node->armed)
+        return false;
+    node->armed = 0;
+    heap->dead++;
+    if (ALOOP_UNLIKELY(heap->dead > heap->count / 2) && heap->count > HEAP_SWEEP_COUNT_MIN)
+        heap_sweep(heap);
+    return true;
+}
+
 /* Disarms, and takes the node out of the array now, without calling on_dropped for it. */
 void heap_remove(struct heap *heap, struct heap_node *node);
 

@@ -7,13 +7,22 @@
 #define ALOOP_SRC_BASE_TIME_MATH_H
 
 #include <aloop/base.h>
+#include <limits.h>
 #include <time.h>
 
-/* No wait is longer than this: kernels differ in what they accept beyond 2^31 ms, and a wait that ends
-   for nothing once a day costs nothing. */
+/*
+ * No wait is longer than this: kernels differ in what they accept beyond 2^31 ms, and a wait that ends
+ * for nothing once a day costs nothing. On 32 bits, Linux before 2.6.37 takes more than LONG_MAX / HZ
+ * milliseconds (half an hour at the largest HZ it can have) for "for ever".
+ */
+#if LONG_MAX == INT32_MAX
+#define TIME_WAIT_MAX ALOOP_MS(1789569)
+#else
 #define TIME_WAIT_MAX ALOOP_SEC(24 * 3600)
+#endif
 
-/* time + delay, saturating at INT64_MIN and ALOOP_NEVER. ALOOP_NEVER plus anything is ALOOP_NEVER. */
+/* time + delay, saturating at INT64_MIN and ALOOP_NEVER. ALOOP_NEVER plus anything, and anything plus
+   ALOOP_NEVER, is ALOOP_NEVER. */
 aloop_ns time_add(aloop_ns time, aloop_ns delay);
 /* later - earlier, saturating. ALOOP_NEVER minus anything is ALOOP_NEVER. */
 aloop_ns time_sub(aloop_ns later, aloop_ns earlier);

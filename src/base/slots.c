@@ -1,0 +1,90 @@
+#include "base/slots.h"
+
+#define CHUNK_COUNT_MAX ((UINT32_C(1) << SLOT_INDEX_BITS) / SLOTS_PER_CHUNK)
+#define CHUNK_CAPACITY_MIN 4
+
+_Static_assert(sizeof(struct slot) == 8, "an object's own members begin 8 bytes in");
+
+void slots_init(struct slots *slots, struct memory *memory, size_t object_size)
+{
+    DEBUG_ASSERT(object_size % 8 == 0 && object_size >= sizeof(struct slot_link));
+    *slots = (struct slots){.memory = memory, .object_size = object_size};
+}
+
+static struct slot *slot_at(const struct slots *slots, uint32_t index)
+{
+    return (struct slot *)(void *)(slots->chunks[index / SLOTS_PER_CHUNK] +
+                                   index % SLOTS_PER_CHUNK * slots->object_size);
+}
+
+void slots_fini(struct slots *slots)
+{
+    size_t chunk_size = slots->object_size * SLOTS_PER_CHUNK;
+
+    for (uint32_t i = 0; i < slots->chunk_count; i++) {
+        UNPOISON(slots->chunks[i], chunk_size);
+        memory_free(slots->memory, slots->chunks[i], chunk_size);
+    }
+    memory_free(slots->memory, slots->chunks, slots->chunk_capacity * sizeof *slots->chunks);
+    slots_init(slots, slots->memory, slots->object_size);
+}
+
+/* Room in the array of chunks for one more. */
+static bool reserve_chunk(struct slots *slots)
+{
+    size_t capacity;
+    char **chunks;
+
+    if (slots->chunk_count < slots->chunk_capacity)
+        return true;
+    if (slots->chunk_count >= CHUNK_COUNT_MAX)
+        return false;
+    capacity = memory_grown_capacity((size_t)slots->chunk_count + 1, CHUNK_CAPACITY_MIN,
+                                     sizeof *chunks);
+    if (capacity == 0)
+        return false;
+    chunks = memory_resize(slots->memory, slots->chunks, slots->chunk_capacity * sizeof *chunks,
+                           capacity * sizeof *chunks);
+    if (chunks == NULL)
+        return false;
+    slots->chunks = chunks;
+    slots->chunk_capacity = (uint32_t)capacity;
+    return true;
+}
+
+NOINLINE bool slots_grow(struct slots *slots)
+{
+    uint32_t first = slots->chunk_count * SLOTS_PER_CHUNK;
+    char *chunk;
+
+    if (slots->object_size > SIZE_MAX / SLOTS_PER_CHUNK || !reserve_chunk(slots))
+        return false;
+    chunk = memory_alloc(slots->memory, slots->object_size * SLOTS_PER_CHUNK);
+    if (chunk == NULL)
+        return false;
+    slots->chunks[slots->chunk_count++] = chunk;
+    /* Backwards, so that the lowest index is taken first. */
+    for (uint32_t i = SLOTS_PER_CHUNK; i-- > 0;) {
+        struct slot *slot = slot_at(slots, first + i);
+
+        slot->generation = 1;
+        slot->index = (first + i) | SLOT_FREE;
+        ((struct slot_link *)slot)->next = slots->free_first;
+        slots->free_first = slot;
+        POISON(slot + 1, slots->object_size - sizeof *slot);
+    }
+    return true;
+}
+
+void *slots_next(const struct slots *slots, uint32_t *cursor)
+{
+    uint32_t end = slots->chunk_count * SLOTS_PER_CHUNK;
+
+    while (*cursor < end) {
+        struct slot *slot = slot_at(slots, (*cursor)++);
+
+        if (!(slot->index & SLOT_FREE))
+            return slot;
+    }
+    return NULL;
+}
