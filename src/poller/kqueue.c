@@ -180,8 +180,8 @@ static int outcome(const struct changes *changes, uint32_t *out_armed, uint32_t 
 }
 
 /*
- * Registers `directions`, giving in *out_armed those that are in now, and in *out_broken those whose
- * other end has gone. On error, what was put in beside `before` is taken out again.
+ * Registers `directions`, giving in *out_armed those that are in now, and in *out_broken those
+ * whose other end has gone. On error, what was put in beside `before` is taken out again.
  */
 static int put(int kq, int fd, uint64_t id, uint32_t directions, unsigned mode, uint32_t before,
                uint32_t *out_armed, uint32_t *out_broken)
