@@ -50,29 +50,31 @@ typedef int64_t aloop_ns;
 
 #define ALOOP_NEVER INT64_MAX
 #define ALOOP_NS(n) ((aloop_ns)(n))
-#define ALOOP_US(n) ((aloop_ns)(n) * 1000)
-#define ALOOP_MS(n) ((aloop_ns)(n) * 1000000)
-#define ALOOP_SEC(n) ((aloop_ns)(n) * 1000000000)
+#define ALOOP_US(n) ((aloop_ns)(n)*1000)
+#define ALOOP_MS(n) ((aloop_ns)(n)*1000000)
+#define ALOOP_SEC(n) ((aloop_ns)(n)*1000000000)
 
 /*
  * Errors. A function that fails returns a negative number: the negated errno of the system, or one
  * of the codes below, which no system uses. aloop_strerror() names them all.
  */
 enum {
-    ALOOP_ECLOSED = 10001,    /* the loop is closed (asyncio: "Event loop is closed") */
-    ALOOP_ENOLOOP = 10002,    /* no loop is running in this thread (asyncio: "no running event loop") */
-    ALOOP_ESTOPPED = 10003,   /* the loop was stopped before the future was done */
-    ALOOP_EWRONGLOOP = 10004, /* the future belongs to another loop */
+    ALOOP_ECLOSED = 10001, /* the loop is closed (asyncio: "Event loop is closed") */
+    ALOOP_ENOLOOP =
+        10002, /* no loop is running in this thread (asyncio: "no running event loop") */
+    ALOOP_ESTOPPED = 10003,     /* the loop was stopped before the future was done */
+    ALOOP_EWRONGLOOP = 10004,   /* the future belongs to another loop */
     ALOOP_EWRONGTHREAD = 10005, /* debug mode: called from a thread that does not run the loop */
-    ALOOP_EPENDING = 10006,   /* no result yet (asyncio: InvalidStateError, pending) */
-    ALOOP_EDONE = 10007,      /* there is a result already (asyncio: InvalidStateError, done) */
-    ALOOP_EEOF = 10008        /* the peer closed before as much arrived as was asked for */
+    ALOOP_EPENDING = 10006,     /* no result yet (asyncio: InvalidStateError, pending) */
+    ALOOP_EDONE = 10007,        /* there is a result already (asyncio: InvalidStateError, done) */
+    ALOOP_EEOF = 10008          /* the peer closed before as much arrived as was asked for */
 };
 
 /*
  * The text for an error code, negative as returned or positive: "connection reset by peer",
  * "the event loop is closed". Never NULL; 0 gives "success", unknown codes "unknown error". The
- * string is constant and need not be freed. May be called from any thread and from a signal handler.
+ * string is constant and need not be freed. May be called from any thread and from a signal
+ * handler.
  */
 ALOOP_API const char *aloop_strerror(int64_t error);
 
@@ -89,8 +91,8 @@ ALOOP_API const char *aloop_error_name(int64_t error);
  *   block == NULL              allocate new_size bytes;
  *   otherwise                  resize from old_size to new_size, keeping the content.
  * NULL means out of memory, and `block` is then untouched. Memory is aligned for any type.
- * The library calls it from the loop's thread; aloop_call_soon_threadsafe() and its kin call it from
- * theirs, so an allocator without locks rules those out.
+ * The library calls it from the loop's thread; aloop_call_soon_threadsafe() and its kin call it
+ * from theirs, so an allocator without locks rules those out.
  */
 typedef void *(*aloop_alloc_fn)(void *context, void *block, size_t old_size, size_t new_size);
 

@@ -27,8 +27,8 @@
 #endif
 
 /*
- * Memory that the library keeps for reuse is poisoned meanwhile, so that AddressSanitizer sees a use
- * after free in it as it would in memory from malloc.
+ * Memory that the library keeps for reuse is poisoned meanwhile, so that AddressSanitizer sees a
+ * use after free in it as it would in memory from malloc.
  */
 #ifdef HAVE_ASAN
 #include <sanitizer/asan_interface.h>

@@ -1,11 +1,11 @@
 #include <aloop/base.h>
 
 /*
- * One table says it all. strerror() is not used: it is neither thread-safe nor allowed in a signal handler,
- * and its texts depend on the locale.
+ * One table says it all. strerror() is not used: it is neither thread-safe nor allowed in a signal
+ * handler, and its texts depend on the locale.
  *
- * Where two names share a value on a system, the first one listed is what it is called. Names that not
- * every POSIX system has are in #ifdef.
+ * Where two names share a value on a system, the first one listed is what it is called. Names that
+ * not every POSIX system has are in #ifdef.
  */
 struct error_text {
     int code;
@@ -13,7 +13,10 @@ struct error_text {
     const char *text;
 };
 
-#define ERROR(code, text) {code, #code, text}
+#define ERROR(code, text)                                                                          \
+    {                                                                                              \
+        code, #code, text                                                                          \
+    }
 
 static const struct error_text error_texts[] = {
     {0, "OK", "success"},

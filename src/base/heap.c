@@ -1,11 +1,12 @@
 #include "base/heap.h"
 
 /*
- * The shape: entry i has the children 4i + 1 .. 4i + 4. Four, because a level costs a cache miss and
- * comparing siblings does not; eight measures the same, two is slower from 1000 entries up.
+ * The shape: entry i has the children 4i + 1 .. 4i + 4. Four, because a level costs a cache miss
+ * and comparing siblings does not; eight measures the same, two is slower from 1000 entries up.
  *
  * Sifting moves a hole instead of swapping: each entry on the way is written once, and its node's
- * index with it. The indices are size_t, so that 4i + 4 cannot overflow where 2^31 entries fit in memory.
+ * index with it. The indices are size_t, so that 4i + 4 cannot overflow where 2^31 entries fit in
+ * memory.
  */
 #define ARITY ((size_t)4)
 #define CAPACITY_MIN 16
@@ -53,8 +54,8 @@ void heap_unreserve(struct heap *heap)
     heap->reserved--;
 }
 
-/* Bitwise on purpose: which of two deadlines is earlier cannot be predicted, so a branch costs more than
-   the comparison it saves. */
+/* Bitwise on purpose: which of two deadlines is earlier cannot be predicted, so a branch costs more
+   than the comparison it saves. */
 static inline bool is_before(const struct heap_entry *a, const struct heap_entry *b)
 {
     return (a->deadline < b->deadline) |
@@ -139,12 +140,13 @@ static struct heap_entry entry_of(struct heap_node *node)
         .deadline = node->deadline, .sequence = node->sequence, .node = node};
 }
 
-/* Brings the array up to date with the key of an armed node that may be earlier than what stands there. */
+/* Brings the array up to date with the key of an armed node that may be earlier than what stands
+ * there. */
 void heap_place(struct heap *heap, struct heap_node *node)
 {
     if (heap_is_resident(node)) {
-        /* Between the array's key and the one that the node had: lazy after all. The sequence is newer
-           than any in the array, so that an equal deadline is later. */
+        /* Between the array's key and the one that the node had: lazy after all. The sequence is
+           newer than any in the array, so that an equal deadline is later. */
         if (node->deadline >= heap->entries[node->index].deadline)
             return;
         sift_up(heap, node->index, entry_of(node));
@@ -182,8 +184,8 @@ static bool settle_top(struct heap *heap)
 }
 
 /*
- * Forgets all dead nodes at once, corrects all keys, and makes a heap of what is left from the bottom up:
- * linear, and paid for by the cancellations of more than half of the array.
+ * Forgets all dead nodes at once, corrects all keys, and makes a heap of what is left from the
+ * bottom up: linear, and paid for by the cancellations of more than half of the array.
  */
 COLD NOINLINE void heap_sweep(struct heap *heap)
 {
@@ -232,7 +234,8 @@ struct heap_node *heap_peek(struct heap *heap)
 
 struct heap_node *heap_pop_due(struct heap *heap, int64_t now)
 {
-    /* A key in the array is never later than the truth: what is not due there need not be settled. */
+    /* A key in the array is never later than the truth: what is not due there need not be settled.
+     */
     while (heap->count > 0 && heap->entries[0].deadline <= now) {
         struct heap_node *node = heap->entries[0].node;
 

@@ -2,12 +2,12 @@
  * A 4-ary min-heap of deadlines over nodes that their owners embed.
  *
  * The key {deadline, sequence} is kept in the heap's own array, so that sifting touches no node but
- * to note its new index; the sequence, drawn afresh each time a node is armed, makes equal deadlines
- * come out in the order they were set.
+ * to note its new index; the sequence, drawn afresh each time a node is armed, makes equal
+ * deadlines come out in the order they were set.
  *
  * Two kinds of laziness, both measured to matter more than the heap's shape:
- *   - arming a node that is in the array for a *later* time only stores the new key in the node; the
- *     array's key, which is then too early, is corrected when it reaches the top;
+ *   - arming a node that is in the array for a *later* time only stores the new key in the node;
+ * the array's key, which is then too early, is corrected when it reaches the top;
  *   - cancelling only marks the node; the array forgets it when it reaches the top, or when more
  *     than half of the array is dead and it is swept as a whole.
  * So a node that has been cancelled may still be in the array ("resident"): before its memory goes
@@ -25,7 +25,7 @@
 #include "base/memory.h"
 
 struct heap_node {
-    int64_t deadline;  /* kept while the node is not armed: see heap_arm() */
+    int64_t deadline; /* kept while the node is not armed: see heap_arm() */
     uint64_t sequence;
     uint32_t index; /* place in the array, HEAP_NOT_RESIDENT while in none */
     uint16_t armed; /* 0 or 1 */
@@ -52,8 +52,8 @@ struct heap {
     uint64_t sequence; /* drawn last */
     struct memory *memory;
     /* Called for a cancelled node whose entry the array has just dropped (it is not resident any
-       more), so that an owner who waited for that can free it. May be NULL. Must not touch the heap,
-       save for heap_unreserve(). */
+       more), so that an owner who waited for that can free it. May be NULL. Must not touch the
+       heap, save for heap_unreserve(). */
     void (*on_dropped)(void *context, struct heap_node *node);
     void *context;
 };
@@ -90,8 +90,8 @@ void heap_sweep(struct heap *heap);
 static inline void heap_arm(struct heap *heap, struct heap_node *node, int64_t deadline)
 {
     /* What the node's own key was bounds the array's from above, so a later deadline is known to be
-       lazy without a look at the array, which would be a cache miss more. A node that is in no array
-       is always placed, whatever it remembers. */
+       lazy without a look at the array, which would be a cache miss more. A node that is in no
+       array is always placed, whatever it remembers. */
     bool lazy = heap_is_resident(node) && deadline >= node->deadline;
 
     heap->dead -= heap_is_resident(node) && !node->armed;

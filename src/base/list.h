@@ -15,7 +15,7 @@ struct list {
 };
 
 /* The struct of type TYPE whose MEMBER is at `pointer`. */
-#define CONTAINER_OF(pointer, TYPE, MEMBER) \
+#define CONTAINER_OF(pointer, TYPE, MEMBER)                                                        \
     ((TYPE *)(void *)((char *)(pointer)-offsetof(TYPE, MEMBER)))
 
 static inline void list_init(struct list *node)

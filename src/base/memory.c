@@ -33,7 +33,8 @@ void *memory_resize(struct memory *memory, void *block, size_t old_size, size_t 
 
     DEBUG_ASSERT(new_size > 0);
     DEBUG_ASSERT(block != NULL || old_size == 0);
-    /* Objects beyond half of the address space break pointer subtraction; an allocator need not know. */
+    /* Objects beyond half of the address space break pointer subtraction; an allocator need not
+     * know. */
     if (new_size > PTRDIFF_MAX)
         return NULL;
     resized = allocator->alloc(allocator->context, block, old_size, new_size);

@@ -1,9 +1,9 @@
 /*
- * The loop's memory: the user's allocator, with a count of what is out, behind three calls. Everything
- * that the loop owns comes from here; nothing else in the library calls malloc.
+ * The loop's memory: the user's allocator, with a count of what is out, behind three calls.
+ * Everything that the loop owns comes from here; nothing else in the library calls malloc.
  *
- * May be called from any thread if the allocator may: posts from other threads are allocated here, which
- * is why the count is atomic.
+ * May be called from any thread if the allocator may: posts from other threads are allocated here,
+ * which is why the count is atomic.
  */
 #ifndef ALOOP_SRC_BASE_MEMORY_H
 #define ALOOP_SRC_BASE_MEMORY_H
@@ -21,8 +21,8 @@ void memory_init(struct memory *memory, const aloop_allocator *allocator);
 
 /* Uninitialised memory of `size` > 0 bytes; NULL if there is none. */
 void *memory_alloc(struct memory *memory, size_t size);
-/* A larger or smaller block with the old content; NULL, and the old block as it was, if there is none.
-   A NULL `block` (its old_size is then 0) is memory_alloc(); new_size > 0. */
+/* A larger or smaller block with the old content; NULL, and the old block as it was, if there is
+   none. A NULL `block` (its old_size is then 0) is memory_alloc(); new_size > 0. */
 void *memory_resize(struct memory *memory, void *block, size_t old_size, size_t new_size);
 /* Gives back a block of that size; NULL is nothing. */
 void memory_free(struct memory *memory, void *block, size_t size);

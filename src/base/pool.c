@@ -1,9 +1,9 @@
 #include "base/pool.h"
 
 /*
- * Slabs start small, so that a loop with a handful of tasks stays small, and double up to a size that
- * makes asking the allocator negligible. Not larger: the C library serves blocks beyond 128 KiB by
- * mmap(), and each page of those is a page fault.
+ * Slabs start small, so that a loop with a handful of tasks stays small, and double up to a size
+ * that makes asking the allocator negligible. Not larger: the C library serves blocks beyond 128
+ * KiB by mmap(), and each page of those is a page fault.
  */
 #define SLAB_SIZE_MIN ((size_t)4096)
 #define SLAB_SIZE_MAX ((size_t)65536)

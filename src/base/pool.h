@@ -1,14 +1,15 @@
 /*
  * Size-class pools: memory for frames, tasks and other small objects of a loop, recycled in lists
- * by size, last in first out, so that a steady state never asks the allocator. A block's size is known
- * to whoever frees it, so blocks have no header.
+ * by size, last in first out, so that a steady state never asks the allocator. A block's size is
+ * known to whoever frees it, so blocks have no header.
  *
- * Blocks of up to POOL_BLOCK_MAX bytes are cut from slabs; larger ones go straight to the allocator.
- * A slab is kept until the pool ends: what a burst needed once it will need again.
+ * Blocks of up to POOL_BLOCK_MAX bytes are cut from slabs; larger ones go straight to the
+ * allocator. A slab is kept until the pool ends: what a burst needed once it will need again.
  *
- * Under AddressSanitizer a free block, and what its class has beyond the size asked for, is poisoned, so
- * that a use after free or past the end is seen as if the block had come from malloc. With
- * ALOOP_NO_POOLS every block goes straight to the allocator, which is how Valgrind sees each one.
+ * Under AddressSanitizer a free block, and what its class has beyond the size asked for, is
+ * poisoned, so that a use after free or past the end is seen as if the block had come from malloc.
+ * With ALOOP_NO_POOLS every block goes straight to the allocator, which is how Valgrind sees each
+ * one.
  */
 #ifndef ALOOP_SRC_BASE_POOL_H
 #define ALOOP_SRC_BASE_POOL_H
@@ -41,8 +42,8 @@ struct pool {
 };
 
 void pool_init(struct pool *pool, struct memory *memory);
-/* Frees the slabs, and with them whatever is out. Blocks larger than POOL_BLOCK_MAX (with ALOOP_NO_POOLS:
-   all) must have been given back. */
+/* Frees the slabs, and with them whatever is out. Blocks larger than POOL_BLOCK_MAX (with
+   ALOOP_NO_POOLS: all) must have been given back. */
 void pool_fini(struct pool *pool);
 
 /* The parts of pool_alloc() and pool_free() that are not worth inlining. */

@@ -39,8 +39,8 @@ static bool reserve_chunk(struct slots *slots)
         return true;
     if (slots->chunk_count >= CHUNK_COUNT_MAX)
         return false;
-    capacity = memory_grown_capacity((size_t)slots->chunk_count + 1, CHUNK_CAPACITY_MIN,
-                                     sizeof *chunks);
+    capacity =
+        memory_grown_capacity((size_t)slots->chunk_count + 1, CHUNK_CAPACITY_MIN, sizeof *chunks);
     if (capacity == 0)
         return false;
     chunks = memory_resize(slots->memory, slots->chunks, slots->chunk_capacity * sizeof *chunks,

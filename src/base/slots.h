@@ -1,12 +1,13 @@
 /*
- * A table of fixed-size slots, each with a generation, for objects that users name by a 64-bit number
- * instead of a pointer. A slot's address never changes while the table lives (slots come in chunks,
- * and a chunk is freed only with the table), so the inside of the library may keep pointers; a number
- * whose slot was released, even if it was taken again since, finds nothing.
+ * A table of fixed-size slots, each with a generation, for objects that users name by a 64-bit
+ * number instead of a pointer. A slot's address never changes while the table lives (slots come in
+ * chunks, and a chunk is freed only with the table), so the inside of the library may keep
+ * pointers; a number whose slot was released, even if it was taken again since, finds nothing.
  *
- * The number: slot index in the low 30 bits, generation (1 and up, 32 bits) above; always positive as
- * an int64_t and below 1 << 62. A generation never comes round: the slot that has used up its last one
- * is not taken again (8 bytes lost in 4 thousand million uses, rather than an old number that works).
+ * The number: slot index in the low 30 bits, generation (1 and up, 32 bits) above; always positive
+ * as an int64_t and below 1 << 62. A generation never comes round: the slot that has used up its
+ * last one is not taken again (8 bytes lost in 4 thousand million uses, rather than an old number
+ * that works).
  *
  * Under AddressSanitizer the object in a free slot is poisoned.
  */
@@ -55,8 +56,8 @@ void slots_fini(struct slots *slots);
 /* Makes a chunk of free slots. False if there is no memory, or no index left. */
 bool slots_grow(struct slots *slots);
 
-/* A slot for a new owner, its bytes behind the struct slot zero; NULL if there is no memory, or 2^30 are
-   taken. */
+/* A slot for a new owner, its bytes behind the struct slot zero; NULL if there is no memory, or
+   2^30 are taken. */
 static inline void *slots_take(struct slots *slots)
 {
     struct slot *slot;
@@ -88,8 +89,8 @@ static inline void slots_release(struct slots *slots, void *object)
     POISON(slot + 1, slots->object_size - sizeof *slot);
 }
 
-/* Makes the present number stop working while the slot stays taken: for an object that is cancelled,
-   but that a queue still points to. The object has no number from then on. */
+/* Makes the present number stop working while the slot stays taken: for an object that is
+   cancelled, but that a queue still points to. The object has no number from then on. */
 static inline void slots_retire(struct slots *slots, void *object)
 {
     struct slot *slot = object;
@@ -119,13 +120,13 @@ static inline void *slots_find(const struct slots *slots, int64_t number)
         return NULL;
     slot = (struct slot *)(void *)(slots->chunks[index >> SLOTS_PER_CHUNK_SHIFT] +
                                    (index & (SLOTS_PER_CHUNK - 1)) * slots->object_size);
-    /* The first fails where the slot is free. The second compares all 64 bits: an error code that is
-       handed in for a number (-EINVAL) must not pass for a large generation. */
+    /* The first fails where the slot is free. The second compares all 64 bits: an error code that
+       is handed in for a number (-EINVAL) must not pass for a large generation. */
     return slot->index == index && slots_number(slot) == number ? slot : NULL;
 }
 
-/* Steps through the taken slots in order of index: start with *cursor == 0; NULL at the end. Slots may
-   be released while stepping. */
+/* Steps through the taken slots in order of index: start with *cursor == 0; NULL at the end. Slots
+   may be released while stepping. */
 void *slots_next(const struct slots *slots, uint32_t *cursor);
 
 #endif

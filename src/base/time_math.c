@@ -32,7 +32,8 @@ aloop_ns time_from_timespec(const struct timespec *ts)
     int64_t seconds = ts->tv_sec;
     int64_t rest = ts->tv_nsec;
 
-    /* With both parts of one sign, neither the product nor the sum overflows before the result does. */
+    /* With both parts of one sign, neither the product nor the sum overflows before the result
+     * does. */
     if (seconds < 0 && rest > 0) {
         seconds++;
         rest -= NS_PER_SECOND;

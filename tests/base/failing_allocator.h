@@ -1,6 +1,6 @@
 /*
- * An allocator that refuses one request, or all from one on, and otherwise checks the sizes it is told
- * against what it gave, so that a wrong old size shows.
+ * An allocator that refuses one request, or all from one on, and otherwise checks the sizes it is
+ * told against what it gave, so that a wrong old size shows.
  */
 #ifndef ALOOP_TESTS_BASE_FAILING_ALLOCATOR_H
 #define ALOOP_TESTS_BASE_FAILING_ALLOCATOR_H

@@ -25,10 +25,14 @@ static void test_own_errors(void **state)
         int code;
         const char *name;
     } own[] = {
-        {ALOOP_ECLOSED, "ALOOP_ECLOSED"},       {ALOOP_ENOLOOP, "ALOOP_ENOLOOP"},
-        {ALOOP_ESTOPPED, "ALOOP_ESTOPPED"},     {ALOOP_EWRONGLOOP, "ALOOP_EWRONGLOOP"},
-        {ALOOP_EWRONGTHREAD, "ALOOP_EWRONGTHREAD"}, {ALOOP_EPENDING, "ALOOP_EPENDING"},
-        {ALOOP_EDONE, "ALOOP_EDONE"},           {ALOOP_EEOF, "ALOOP_EEOF"},
+        {ALOOP_ECLOSED, "ALOOP_ECLOSED"},
+        {ALOOP_ENOLOOP, "ALOOP_ENOLOOP"},
+        {ALOOP_ESTOPPED, "ALOOP_ESTOPPED"},
+        {ALOOP_EWRONGLOOP, "ALOOP_EWRONGLOOP"},
+        {ALOOP_EWRONGTHREAD, "ALOOP_EWRONGTHREAD"},
+        {ALOOP_EPENDING, "ALOOP_EPENDING"},
+        {ALOOP_EDONE, "ALOOP_EDONE"},
+        {ALOOP_EEOF, "ALOOP_EEOF"},
     };
 
     (void)state;
@@ -59,18 +63,18 @@ static void test_unknown_codes(void **state)
 static void test_posix_errors_are_all_known(void **state)
 {
     static const int posix[] = {
-        E2BIG,        EACCES,      EADDRINUSE,   EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN,
-        EALREADY,     EBADF,       EBADMSG,      EBUSY,         ECANCELED,    ECHILD,
-        ECONNABORTED, ECONNREFUSED, ECONNRESET,  EDEADLK,       EDESTADDRREQ, EDOM,
-        EDQUOT,       EEXIST,      EFAULT,       EFBIG,         EHOSTUNREACH, EIDRM,
-        EILSEQ,       EINPROGRESS, EINTR,        EINVAL,        EIO,          EISCONN,
-        EISDIR,       ELOOP,       EMFILE,       EMLINK,        EMSGSIZE,     ENAMETOOLONG,
-        ENETDOWN,     ENETRESET,   ENETUNREACH,  ENFILE,        ENOBUFS,      ENODEV,
-        ENOENT,       ENOEXEC,     ENOLCK,       ENOMEM,        ENOMSG,       ENOPROTOOPT,
-        ENOSPC,       ENOSYS,      ENOTCONN,     ENOTDIR,       ENOTEMPTY,    ENOTSOCK,
-        ENOTSUP,      ENOTTY,      ENXIO,        EOPNOTSUPP,    EOVERFLOW,    EPERM,
-        EPIPE,        EPROTO,      EPROTONOSUPPORT, EPROTOTYPE, ERANGE,       EROFS,
-        ESPIPE,       ESRCH,       ESTALE,       ETIMEDOUT,     ETXTBSY,      EWOULDBLOCK,
+        E2BIG,        EACCES,       EADDRINUSE,      EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN,
+        EALREADY,     EBADF,        EBADMSG,         EBUSY,         ECANCELED,    ECHILD,
+        ECONNABORTED, ECONNREFUSED, ECONNRESET,      EDEADLK,       EDESTADDRREQ, EDOM,
+        EDQUOT,       EEXIST,       EFAULT,          EFBIG,         EHOSTUNREACH, EIDRM,
+        EILSEQ,       EINPROGRESS,  EINTR,           EINVAL,        EIO,          EISCONN,
+        EISDIR,       ELOOP,        EMFILE,          EMLINK,        EMSGSIZE,     ENAMETOOLONG,
+        ENETDOWN,     ENETRESET,    ENETUNREACH,     ENFILE,        ENOBUFS,      ENODEV,
+        ENOENT,       ENOEXEC,      ENOLCK,          ENOMEM,        ENOMSG,       ENOPROTOOPT,
+        ENOSPC,       ENOSYS,       ENOTCONN,        ENOTDIR,       ENOTEMPTY,    ENOTSOCK,
+        ENOTSUP,      ENOTTY,       ENXIO,           EOPNOTSUPP,    EOVERFLOW,    EPERM,
+        EPIPE,        EPROTO,       EPROTONOSUPPORT, EPROTOTYPE,    ERANGE,       EROFS,
+        ESPIPE,       ESRCH,        ESTALE,          ETIMEDOUT,     ETXTBSY,      EWOULDBLOCK,
         EXDEV,
     };
     const size_t count = sizeof posix / sizeof posix[0];

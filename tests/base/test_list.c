@@ -36,9 +36,8 @@ static void assert_holds(struct list *head, const int *values, size_t count)
     assert_ptr_equal(head->prev, link);
 }
 
-#define ASSERT_HOLDS(head, ...)                                         \
-    assert_holds(head, (const int[]){__VA_ARGS__},                      \
-                 sizeof((const int[]){__VA_ARGS__}) / sizeof(int))
+#define ASSERT_HOLDS(head, ...)                                                                    \
+    assert_holds(head, (const int[]){__VA_ARGS__}, sizeof((const int[]){__VA_ARGS__}) / sizeof(int))
 
 static void make_items(struct item *items, int count)
 {
@@ -164,7 +163,8 @@ static bool model_delete(struct model *model, int value)
     return false;
 }
 
-static void model_step(struct model *model, struct list *heads, struct item *items, uint64_t *random)
+static void model_step(struct model *model, struct list *heads, struct item *items,
+                       uint64_t *random)
 {
     int which = (int)random_below(random, MODEL_LISTS);
     int other = 1 - which;
@@ -230,8 +230,10 @@ static void test_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_push_and_pop),        cmocka_unit_test(test_push_front_on_empty),
-        cmocka_unit_test(test_del_may_be_repeated), cmocka_unit_test(test_splice),
+        cmocka_unit_test(test_push_and_pop),
+        cmocka_unit_test(test_push_front_on_empty),
+        cmocka_unit_test(test_del_may_be_repeated),
+        cmocka_unit_test(test_splice),
         cmocka_unit_test(test_model),
     };
 

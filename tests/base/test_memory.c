@@ -107,8 +107,8 @@ static void test_grown_capacity(void **state)
 
 /*
  * P123: libevent doubled a size until it was large enough; near the end of the range the doubling
- * overflowed to 0 and the loop never ended, or the number of bytes wrapped to a small one and the array
- * was written past its end. Here such a size is refused.
+ * overflowed to 0 and the loop never ended, or the number of bytes wrapped to a small one and the
+ * array was written past its end. Here such a size is refused.
  */
 static void test_grown_capacity_does_not_overflow(void **state)
 {

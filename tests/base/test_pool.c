@@ -108,7 +108,8 @@ static void test_accounts(void **state)
     assert_int_equal(pool->bytes_used, 0);
 }
 
-/* The end of a slab that is too short for what is asked becomes a smaller block instead of waste. */
+/* The end of a slab that is too short for what is asked becomes a smaller block instead of waste.
+ */
 static void test_slab_ends_are_used(void **state)
 {
     struct fixture *fixture = *state;
@@ -210,8 +211,8 @@ static bool holds(const struct model_block *block)
            memcmp(block->memory, block->memory + 1, block->size - 1) == 0;
 }
 
-/* No two blocks overlap: each keeps what was written into it, all of it, for as long as it is out. The
-   block touched is checked at each step, all of them now and then. */
+/* No two blocks overlap: each keeps what was written into it, all of it, for as long as it is out.
+   The block touched is checked at each step, all of them now and then. */
 static void test_model(void **state)
 {
     struct fixture *fixture = *state;

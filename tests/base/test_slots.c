@@ -218,7 +218,8 @@ static void test_retiring_the_last_generation(void **state)
         assert_ptr_not_equal(slots_take(slots), object);
 }
 
-/* P119: whichever request fails, NULL, and the table is as it was but for room gained; the next try works. */
+/* P119: whichever request fails, NULL, and the table is as it was but for room gained; the next try
+ * works. */
 static void test_out_of_memory(void **state)
 {
     struct fixture *fixture = *state;
@@ -267,7 +268,7 @@ static void test_free_objects_are_poisoned(void **state)
 enum { MODEL_NUMBERS = 400, MODEL_OPERATIONS = 200000 };
 
 struct model_entry {
-    int64_t number; /* 0: none yet */
+    int64_t number;        /* 0: none yet */
     struct object *object; /* NULL: nobody has it */
     bool retired;
 };

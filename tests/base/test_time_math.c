@@ -65,11 +65,11 @@ static void test_from_timespec_saturates(void **state)
     (void)state;
     if (sizeof(time_t) < 8)
         skip();
-    ASSERT_TIME(time_from_timespec(
-                    &(struct timespec){.tv_sec = (time_t)INT64_C(9223372036), .tv_nsec = 854775806}),
+    ASSERT_TIME(time_from_timespec(&(struct timespec){.tv_sec = (time_t)INT64_C(9223372036),
+                                                      .tv_nsec = 854775806}),
                 INT64_MAX - 1);
-    ASSERT_TIME(time_from_timespec(
-                    &(struct timespec){.tv_sec = (time_t)INT64_C(9223372036), .tv_nsec = 854775808}),
+    ASSERT_TIME(time_from_timespec(&(struct timespec){.tv_sec = (time_t)INT64_C(9223372036),
+                                                      .tv_nsec = 854775808}),
                 ALOOP_NEVER);
     ASSERT_TIME(time_from_timespec(&(struct timespec){.tv_sec = (time_t)INT64_C(9223372037)}),
                 ALOOP_NEVER);
@@ -110,7 +110,8 @@ static void test_to_timespec(void **state)
     }
 }
 
-/* S6, P31: rounded down, a wait of 0.3 ms would be none at all, and the loop would spin until its end. */
+/* S6, P31: rounded down, a wait of 0.3 ms would be none at all, and the loop would spin until its
+ * end. */
 static void test_to_ms_rounds_up(void **state)
 {
     (void)state;
@@ -124,12 +125,14 @@ static void test_to_ms_rounds_up(void **state)
     assert_int_equal(time_to_ms(INT64_MIN), 0);
 }
 
-/* P32, P33: 2^31 ms and more became negative in an int ("wait for ever") or zero, and 32-bit kernels
-   take what is above LONG_MAX / HZ for "for ever"; a timer of a month fired at once or not at all. */
+/* P32, P33: 2^31 ms and more became negative in an int ("wait for ever") or zero, and 32-bit
+   kernels take what is above LONG_MAX / HZ for "for ever"; a timer of a month fired at once or not
+   at all. */
 static void test_waits_are_clamped(void **state)
 {
-    static const aloop_ns timeouts[] = {ALOOP_MS(INT64_C(2147483647)), ALOOP_MS(INT64_C(2147483648)),
-                                        ALOOP_MS(INT64_C(4294967296)), ALOOP_NEVER - 1, ALOOP_NEVER};
+    static const aloop_ns timeouts[] = {
+        ALOOP_MS(INT64_C(2147483647)), ALOOP_MS(INT64_C(2147483648)), ALOOP_MS(INT64_C(4294967296)),
+        ALOOP_NEVER - 1, ALOOP_NEVER};
 
     (void)state;
     for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++) {
@@ -147,10 +150,10 @@ static void test_waits_are_clamped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_add_saturates),   cmocka_unit_test(test_never_stays_never),
-        cmocka_unit_test(test_sub_saturates),   cmocka_unit_test(test_from_timespec),
+        cmocka_unit_test(test_add_saturates),           cmocka_unit_test(test_never_stays_never),
+        cmocka_unit_test(test_sub_saturates),           cmocka_unit_test(test_from_timespec),
         cmocka_unit_test(test_from_timespec_saturates), cmocka_unit_test(test_to_timespec),
-        cmocka_unit_test(test_to_ms_rounds_up), cmocka_unit_test(test_waits_are_clamped),
+        cmocka_unit_test(test_to_ms_rounds_up),         cmocka_unit_test(test_waits_are_clamped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
