@@ -59,9 +59,8 @@ typedef int64_t aloop_ns;
  * of the codes below, which no system uses. aloop_strerror() names them all.
  */
 enum {
-    ALOOP_ECLOSED = 10001, /* the loop is closed (asyncio: "Event loop is closed") */
-    ALOOP_ENOLOOP =
-        10002, /* no loop is running in this thread (asyncio: "no running event loop") */
+    ALOOP_ECLOSED = 10001,      /* the loop is closed (asyncio: "Event loop is closed") */
+    ALOOP_ENOLOOP = 10002,      /* no loop runs in this thread (asyncio: "no running event loop") */
     ALOOP_ESTOPPED = 10003,     /* the loop was stopped before the future was done */
     ALOOP_EWRONGLOOP = 10004,   /* the future belongs to another loop */
     ALOOP_EWRONGTHREAD = 10005, /* debug mode: called from a thread that does not run the loop */

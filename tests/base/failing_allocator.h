@@ -37,6 +37,9 @@ static inline void *failing_allocator_alloc(void *context, void *block, size_t o
         self->mistaken = true;
     if (new_size == 0) {
         self->bytes -= old_size;
+        /* Real allocators write into what they get back: it must be accessible again. */
+        if (old != NULL)
+            memset(old + 1, 0xDD, old_size);
         free(old);
         return NULL;
     }
