@@ -1,0 +1,198 @@
+/*
+ * A model of kqueue over epoll, with real fds: registrations keyed by (ident, filter), EV_ADD that
+ * modifies, EV_CLEAR, EV_RECEIPT, EV_EOF with the bytes that are left. Filters other than READ and
+ * WRITE there are none. Like libkqueue it cannot see a close; what is left of a closed number is
+ * not told.
+ *
+ * It puts itself into the system table before main().
+ */
+#define _GNU_SOURCE
+#include "sys/sys.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/event.h>
+#include <sys/ioctl.h>
+
+#define FDS 4096
+#define BATCH 512
+
+struct knote {
+    bool is_in;
+    bool is_clear;
+    void *udata;
+};
+
+struct queue {
+    struct knote notes[FDS][2]; /* reading, writing */
+    bool has_leftover;          /* of an epoll event that was two, and did not fit */
+    struct kevent leftover;
+};
+
+static struct queue *queues[FDS];
+
+static int filter_index(int filter)
+{
+    return filter == EVFILT_READ ? 0 : filter == EVFILT_WRITE ? 1 : -1;
+}
+
+static int model_kqueue(void)
+{
+    int fd = sys_default.epoll_create();
+
+    if (fd < 0)
+        return fd;
+    free(queues[fd]);
+    queues[fd] = calloc(1, sizeof *queues[fd]);
+    return fd;
+}
+
+static uint32_t asked(const struct knote *notes)
+{
+    uint32_t events = 0;
+
+    if (notes[0].is_in)
+        events |= (uint32_t)EPOLLIN | (uint32_t)EPOLLRDHUP;
+    if (notes[1].is_in)
+        events |= (uint32_t)EPOLLOUT;
+    if ((notes[0].is_in && notes[0].is_clear) || (notes[1].is_in && notes[1].is_clear))
+        events |= (uint32_t)EPOLLET;
+    return events;
+}
+
+/* Makes epoll ask for what the two notes of an fd ask for, after the one of `index` has changed. */
+static int apply(int kq, int fd, int index)
+{
+    struct knote *notes = queues[kq]->notes[fd];
+    struct epoll_event event = {.events = asked(notes), .data = {.fd = fd}};
+    int error;
+
+    if (!notes[0].is_in && !notes[1].is_in)
+        return sys_default.epoll_ctl(kq, EPOLL_CTL_DEL, fd, &event);
+    error = sys_default.epoll_ctl(kq, EPOLL_CTL_MOD, fd, &event);
+    if (error != -ENOENT)
+        return error;
+    /* The number was closed since, and with it the other note went. */
+    notes[1 - index] = (struct knote){0};
+    if (!notes[index].is_in)
+        return -ENOENT;
+    event.events = asked(notes);
+    return sys_default.epoll_ctl(kq, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int change(int kq, const struct kevent *wanted)
+{
+    int fd = (int)wanted->ident;
+    int index = filter_index(wanted->filter);
+    struct knote *note;
+    struct knote before;
+    int error;
+
+    if (index < 0)
+        return -EINVAL;
+    if (fd < 0 || fd >= FDS || fcntl(fd, F_GETFD) < 0)
+        return -EBADF;
+    note = &queues[kq]->notes[fd][index];
+    before = *note;
+    if (wanted->flags & EV_ADD)
+        *note = (struct knote){true, (wanted->flags & EV_CLEAR) != 0, wanted->udata};
+    else if (!note->is_in)
+        return -ENOENT;
+    else
+        *note = (struct knote){0};
+    error = apply(kq, fd, index);
+    if (error < 0 && error != -ENOENT)
+        *note = before;
+    return error == -EPERM ? -EINVAL : error;
+}
+
+static bool make(const struct queue *queue, const struct epoll_event *epoll, int index,
+                 struct kevent *event)
+{
+    const uint32_t ready[] = {(uint32_t)EPOLLIN | (uint32_t)EPOLLRDHUP, (uint32_t)EPOLLOUT};
+    const uint32_t end[] = {(uint32_t)EPOLLRDHUP | (uint32_t)EPOLLHUP | (uint32_t)EPOLLERR,
+                            (uint32_t)EPOLLHUP | (uint32_t)EPOLLERR};
+    const struct knote *note = &queue->notes[epoll->data.fd][index];
+    int bytes = 0;
+
+    if (!note->is_in || !(epoll->events & (ready[index] | end[index])))
+        return false;
+    if (index == 0)
+        ioctl(epoll->data.fd, FIONREAD, &bytes);
+    *event = (struct kevent){.ident = (uintptr_t)epoll->data.fd,
+                             .filter = index == 0 ? EVFILT_READ : EVFILT_WRITE,
+                             .flags = epoll->events & end[index] ? EV_EOF : 0,
+                             .fflags = epoll->events & (uint32_t)EPOLLERR ? EPIPE : 0,
+                             .data = bytes,
+                             .udata = note->udata};
+    return true;
+}
+
+static int collect(int kq, struct kevent *events, int max, aloop_ns timeout)
+{
+    struct queue *queue = queues[kq];
+    struct epoll_event batch[BATCH];
+    int filled = 0;
+    int room;
+    int count;
+
+    if (queue->has_leftover) {
+        const struct kevent *left = &queue->leftover;
+        const struct knote *note = &queue->notes[left->ident][filter_index(left->filter)];
+
+        queue->has_leftover = false;
+        if (note->is_in && note->udata == left->udata)
+            events[filled++] = *left;
+        if (filled == max)
+            return filled;
+        timeout = filled ? 0 : timeout;
+    }
+    room = (max - filled + 1) / 2;
+    count = sys_default.epoll_wait(kq, batch, room < BATCH ? room : BATCH, timeout);
+    if (count < 0)
+        return filled ? filled : count;
+    for (int i = 0; i < count; i++) {
+        if (fcntl(batch[i].data.fd, F_GETFD) < 0)
+            continue;
+        for (int index = 0; index < 2; index++) {
+            struct kevent event;
+
+            if (!make(queue, &batch[i], index, &event))
+                continue;
+            if (filled < max) {
+                events[filled++] = event;
+            } else {
+                queue->has_leftover = true;
+                queue->leftover = event;
+            }
+        }
+    }
+    return filled;
+}
+
+static int model_kevent(int kq, const struct kevent *changes, int change_count,
+                        struct kevent *events, int event_max, aloop_ns timeout)
+{
+    int filled = 0;
+
+    for (int i = 0; i < change_count; i++) {
+        int error = change(kq, &changes[i]);
+
+        if (!error && !(changes[i].flags & EV_RECEIPT))
+            continue;
+        if (filled == event_max)
+            return error ? error : filled;
+        events[filled] = changes[i];
+        events[filled].flags = EV_ERROR;
+        events[filled++].data = -error;
+    }
+    if (filled || event_max == 0)
+        return filled;
+    return collect(kq, events, event_max, timeout);
+}
+
+__attribute__((constructor)) static void install(void)
+{
+    sys.kqueue = model_kqueue;
+    sys.kevent = model_kevent;
+}
