@@ -1,0 +1,15 @@
+/*
+ * libaloop: asyncio's model at the speed of C. This is the header to include.
+ */
+#ifndef ALOOP_H
+#define ALOOP_H
+
+#include <aloop/base.h>
+#include <aloop/coro.h>
+#include <aloop/future.h>
+#include <aloop/loop.h>
+#include <aloop/op.h>
+#include <aloop/task.h>
+#include <aloop/waitlist.h>
+
+#endif

@@ -1,0 +1,109 @@
+/*
+ * Operations: what a coroutine awaits. An aloop_op is a small struct, passed by value: built by a function
+ * such as aloop_sleep() or aloop_recv(), and started only when it is awaited; one that is never awaited
+ * has done nothing.
+ *
+ * Writing your own. An operation is a poll function and up to four arguments. Asked, it either completes,
+ * and returns its outcome, or arranges to be woken and returns ALOOP_PENDING. It is asked when the await
+ * begins, and again each time the task was woken, until it completes; so a wake-up is a hint and may be
+ * spurious, and nothing is taken before the moment the coroutine gets it. For example, a flag that
+ * tasks can wait for:
+ *
+ *     struct flag { bool is_set; aloop_waitlist waiters; };
+ *
+ *     static aloop_poll flag_poll(aloop_task *task, aloop_op *op)
+ *     {
+ *         struct flag *flag = op->arg[0].pointer;
+ *
+ *         (void)task;
+ *         return flag->is_set ? 0 : aloop_op_wait(op, &flag->waiters);
+ *     }
+ *
+ *     static aloop_op flag_wait(struct flag *flag)
+ *     {
+ *         return (aloop_op){.poll = flag_poll, .arg = {{.pointer = flag}}};
+ *     }
+ *
+ * and whoever sets it calls aloop_wake_all(&flag->waiters). While it waits, the operation lives in the
+ * task, at an address that stays. When it is cancelled or its time is up, the library takes it out of
+ * the wait list and forgets it.
+ */
+#ifndef ALOOP_OP_H
+#define ALOOP_OP_H
+
+#include <aloop/loop.h>
+#include <aloop/waitlist.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct aloop_task aloop_task;
+typedef struct aloop_op aloop_op;
+
+/* An outcome, >= 0 a value, < 0 an error; or ALOOP_PENDING. */
+typedef int64_t aloop_poll;
+
+#define ALOOP_PENDING INT64_MIN
+
+/* What some operations need beyond a poll function. Every member may be NULL. */
+typedef struct aloop_op_type {
+    const char *name; /* for reports of what a task waits for: "recv" */
+    /* The future whose completion ends this operation: cancelling the task then cancels that future, and
+       goes on waiting until it has ended. Without one, cancelling ends the operation itself, at once. */
+    aloop_future *(*target)(const aloop_op *op);
+    /* The operation was pending and is given up: it is out of its wait list already; this gives back
+       whatever else it holds. */
+    void (*drop)(aloop_task *task, aloop_op *op);
+} aloop_op_type;
+
+typedef union aloop_op_arg {
+    void *pointer;
+    const void *data;
+    int64_t number;
+    size_t size;
+} aloop_op_arg;
+
+struct aloop_op {
+    aloop_poll (*poll)(aloop_task *task, aloop_op *op);
+    const aloop_op_type *type; /* may be NULL */
+    aloop_waiter waiter;       /* the library's: how the task is woken */
+    aloop_ns timeout;          /* the library's: aloop_wait_for() */
+    unsigned flags;            /* the library's */
+    aloop_op_arg arg[4];
+};
+
+/* Queues the task that awaits `op` on `list`, and returns ALOOP_PENDING. For poll functions. */
+static inline aloop_poll aloop_op_wait(aloop_op *op, aloop_waitlist *list)
+{
+    if (!aloop_waiter_is_linked(&op->waiter))
+        aloop_waitlist_push(list, &op->waiter);
+    return ALOOP_PENDING;
+}
+
+/*
+ * Has the task that awaits woken no later than `deadline`, by aloop_time(), and returns ALOOP_PENDING. For
+ * poll functions. Cannot fail.
+ */
+ALOOP_API aloop_poll aloop_op_wait_until(aloop_task *task, aloop_ns deadline);
+
+/* Has the task asked again in the next turn, and returns ALOOP_PENDING. For poll functions. */
+ALOOP_API aloop_poll aloop_op_yield(aloop_task *task);
+
+/* The loop of a task. */
+ALOOP_API aloop *aloop_task_loop(const aloop_task *task);
+
+/* For aloop_wait_for(): `op` with at most so much time. */
+ALOOP_API aloop_op aloop_op_with_timeout(aloop_op op, aloop_ns timeout);
+
+/*
+ * Lets a cancellation interrupt this await even inside ALOOP_FINALLY, where it would otherwise wait until the
+ * cleanup is over.
+ */
+ALOOP_API aloop_op aloop_cancellable(aloop_op op);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,387 @@
+/*
+ * Scheduling: call_soon, timers, readers and writers, and the handles that name them.
+ *
+ * A due timer or a ready fd only pushes the slot's entry to the ready queue; the callback runs when the
+ * queue comes to it, and looks first whether it still should: it may have been cancelled or rescheduled by
+ * an entry before it. Collecting is always followed by running all that was collected, so a slot never
+ * has two entries.
+ */
+#include "loop/callback.h"
+
+#include "loop/watch.h"
+
+static void cancelled(aloop *loop, void *arg)
+{
+    (void)loop;
+    (void)arg;
+}
+
+aloop_handle aloop_call_soon(aloop *loop, aloop_callback *callback, void *arg)
+{
+    struct ready *ready = &loop->ready;
+    int error = loop_guard(loop);
+
+    if (error < 0)
+        return error;
+    if (ALOOP_UNLIKELY(!ready_has_room(ready)) && ready_grow(ready) < 0)
+        return -ENOMEM;
+    ready_push(ready, callback, arg);
+    return soon_handle(ready);
+}
+
+static bool cancel_soon(struct ready *ready, uint64_t number)
+{
+    struct ready_entry *entry;
+
+    if (number < ready->head || number >= ready->tail)
+        return false;
+    entry = &ready->ring[(size_t)number & ready->mask];
+    if (entry->run == cancelled)
+        return false;
+    *entry = (struct ready_entry){.run = cancelled};
+    return true;
+}
+
+/* A slot with its place in the ready queue. */
+static int callback_take(aloop *loop, enum callback_kind kind, aloop_callback *run, void *arg,
+                         struct callback_slot **out_callback)
+{
+    struct callback_slot *callback;
+
+    if (ready_reserve(&loop->ready) < 0)
+        return -ENOMEM;
+    callback = slots_take(&loop->handles);
+    if (callback == NULL) {
+        ready_unreserve(&loop->ready);
+        return -ENOMEM;
+    }
+    callback->kind = (uint8_t)kind;
+    callback->run = run;
+    callback->arg = arg;
+    *out_callback = callback;
+    return 0;
+}
+
+static void callback_release(aloop *loop, struct callback_slot *callback)
+{
+    ready_unreserve(&loop->ready);
+    if (callback->kind == CALLBACK_TIMER)
+        heap_unreserve(&loop->timers);
+    slots_release(&loop->handles, callback);
+}
+
+/* Releases a retired slot unless the queue, the heap or the stack still refers to it. */
+static void callback_release_if_unused(aloop *loop, struct callback_slot *callback)
+{
+    if (callback->is_queued || callback->is_running)
+        return;
+    if (callback->kind == CALLBACK_TIMER && heap_is_resident(&callback->u.node))
+        return;
+    callback_release(loop, callback);
+}
+
+/* The handle dies now; the callback and its argument are dropped now. */
+void callback_retire(aloop *loop, struct callback_slot *callback)
+{
+    slots_retire(&loop->handles, callback);
+    callback->is_cancelled = true;
+    callback->run = cancelled;
+    callback->arg = NULL;
+    callback_release_if_unused(loop, callback);
+}
+
+/* --- timers --- */
+
+static void run_timer(aloop *loop, void *arg)
+{
+    struct callback_slot *timer = arg;
+
+    timer->is_queued = false;
+    if (timer->is_cancelled) {
+        callback_release_if_unused(loop, timer);
+        return;
+    }
+    /* Rescheduled after it came due and before its turn: the new time counts. */
+    if (heap_is_armed(&timer->u.node))
+        return;
+    timer->is_running = true;
+    timer->run(loop, timer->arg);
+    timer->is_running = false;
+    if (timer->is_cancelled)
+        callback_release_if_unused(loop, timer);
+    else if (!timer->is_persistent && !heap_is_armed(&timer->u.node))
+        callback_retire(loop, timer);
+}
+
+static void timer_due(aloop *loop, struct heap_node *node)
+{
+    struct callback_slot *timer = CONTAINER_OF(node, struct callback_slot, u.node);
+
+    timer->is_queued = true;
+    ready_push(&loop->ready, run_timer, timer);
+}
+
+/* The heap forgot a cancelled node. */
+static void timer_dropped(void *context, struct heap_node *node)
+{
+    aloop *loop = context;
+    struct callback_slot *timer;
+
+    if (node->kind != TIMER_KIND_CALLBACK)
+        return;
+    timer = CONTAINER_OF(node, struct callback_slot, u.node);
+    if (timer->is_cancelled)
+        callback_release_if_unused(loop, timer);
+}
+
+void timers_init(aloop *loop)
+{
+    heap_init(&loop->timers, &loop->memory);
+    loop->timers.on_dropped = timer_dropped;
+    loop->timers.context = loop;
+    loop->on_due[TIMER_KIND_CALLBACK] = timer_due;
+}
+
+static int timer_make(aloop *loop, aloop_callback *run, void *arg, struct callback_slot **out_timer)
+{
+    int error = loop_guard(loop);
+
+    if (error < 0)
+        return error;
+    if (heap_reserve(&loop->timers) < 0)
+        return -ENOMEM;
+    error = callback_take(loop, CALLBACK_TIMER, run, arg, out_timer);
+    if (error < 0) {
+        heap_unreserve(&loop->timers);
+        return error;
+    }
+    heap_node_init(&(*out_timer)->u.node, TIMER_KIND_CALLBACK);
+    return 0;
+}
+
+aloop_handle aloop_call_at(aloop *loop, aloop_ns when, aloop_callback *callback, void *arg)
+{
+    struct callback_slot *timer;
+    int error = timer_make(loop, callback, arg, &timer);
+
+    if (error < 0)
+        return error;
+    heap_arm(&loop->timers, &timer->u.node, when);
+    return slots_number(timer);
+}
+
+aloop_handle aloop_call_later(aloop *loop, aloop_ns delay, aloop_callback *callback, void *arg)
+{
+    return aloop_call_at(loop, time_add(loop->now, delay), callback, arg);
+}
+
+aloop_handle aloop_create_timer(aloop *loop, aloop_callback *callback, void *arg)
+{
+    struct callback_slot *timer;
+    int error = timer_make(loop, callback, arg, &timer);
+
+    if (error < 0)
+        return error;
+    timer->is_persistent = true;
+    return slots_number(timer);
+}
+
+static struct callback_slot *callback_find(const aloop *loop, aloop_handle handle)
+{
+    if (handle <= 0 || handle & SOON_BIT)
+        return NULL;
+    return slots_find(&loop->handles, handle);
+}
+
+int aloop_reschedule(aloop *loop, aloop_handle handle, aloop_ns when)
+{
+    struct callback_slot *timer = callback_find(loop, handle);
+
+    if (timer == NULL || timer->kind != CALLBACK_TIMER)
+        return -ENOENT;
+    heap_arm(&loop->timers, &timer->u.node, when);
+    return 0;
+}
+
+int aloop_reschedule_later(aloop *loop, aloop_handle handle, aloop_ns delay)
+{
+    return aloop_reschedule(loop, handle, time_add(loop->now, delay));
+}
+
+aloop_ns aloop_when(const aloop *loop, aloop_handle handle)
+{
+    const struct callback_slot *timer = callback_find(loop, handle);
+
+    if (timer == NULL || timer->kind != CALLBACK_TIMER)
+        return -ENOENT;
+    if (heap_is_armed(&timer->u.node) || timer->is_queued)
+        return timer->u.node.deadline;
+    return ALOOP_NEVER;
+}
+
+static bool cancel_timer(aloop *loop, struct callback_slot *timer)
+{
+    bool was_pending = heap_is_armed(&timer->u.node) || timer->is_queued || timer->is_persistent;
+
+    /* Marked first: sweeping the heap may drop the node, and with it the last reason to keep the slot. */
+    slots_retire(&loop->handles, timer);
+    timer->is_cancelled = true;
+    timer->run = cancelled;
+    timer->arg = NULL;
+    if (!heap_is_resident(&timer->u.node))
+        callback_release_if_unused(loop, timer);
+    else
+        heap_cancel(&loop->timers, &timer->u.node);
+    return was_pending;
+}
+
+/* --- readers and writers --- */
+
+static void run_fd_callback(aloop *loop, void *arg)
+{
+    struct callback_slot *callback = arg;
+
+    callback->is_queued = false;
+    if (callback->is_cancelled)
+        callback_release_if_unused(loop, callback);
+    else
+        callback->run(loop, callback->arg);
+}
+
+void callback_ready(aloop *loop, struct callback_slot *callback)
+{
+    if (callback->is_queued)
+        return;
+    callback->is_queued = true;
+    ready_push(&loop->ready, run_fd_callback, callback);
+}
+
+static struct callback_slot **fd_callback_place(struct watch *watch, enum callback_kind kind)
+{
+    return kind == CALLBACK_READER ? &watch->reader : &watch->writer;
+}
+
+static aloop_handle add_fd_callback(aloop *loop, int fd, enum callback_kind kind,
+                                    aloop_callback *run, void *arg)
+{
+    struct callback_slot *callback, *replaced;
+    struct callback_slot **place;
+    struct watch *watch;
+    int error = loop_guard(loop);
+
+    if (error < 0)
+        return error;
+    error = callback_take(loop, kind, run, arg, &callback);
+    if (error < 0)
+        return error;
+    error = watch_get(loop, fd, &watch);
+    if (error < 0) {
+        callback_release(loop, callback);
+        return error;
+    }
+    callback->u.watch = watch;
+    place = fd_callback_place(watch, kind);
+    replaced = *place;
+    *place = callback;
+    error = watch_add_interest(loop, watch);
+    if (error < 0) {
+        *place = replaced;
+        watch_drop_interest(loop, watch);
+        callback_release(loop, callback);
+        return error;
+    }
+    if (replaced != NULL)
+        callback_retire(loop, replaced);
+    return slots_number(callback);
+}
+
+static bool remove_fd_callback(aloop *loop, struct watch *watch, enum callback_kind kind)
+{
+    struct callback_slot **place = fd_callback_place(watch, kind);
+    struct callback_slot *callback = *place;
+
+    if (callback == NULL)
+        return false;
+    *place = NULL;
+    callback_retire(loop, callback);
+    watch_drop_interest(loop, watch);
+    return true;
+}
+
+aloop_handle aloop_add_reader(aloop *loop, int fd, aloop_callback *callback, void *arg)
+{
+    return add_fd_callback(loop, fd, CALLBACK_READER, callback, arg);
+}
+
+aloop_handle aloop_add_writer(aloop *loop, int fd, aloop_callback *callback, void *arg)
+{
+    return add_fd_callback(loop, fd, CALLBACK_WRITER, callback, arg);
+}
+
+static bool remove_by_fd(aloop *loop, int fd, enum callback_kind kind)
+{
+    if (loop->is_closed || fd < 0 || (size_t)fd >= loop->fd_capacity || loop->fds[fd] == NULL)
+        return false;
+    return remove_fd_callback(loop, loop->fds[fd], kind);
+}
+
+bool aloop_remove_reader(aloop *loop, int fd)
+{
+    return remove_by_fd(loop, fd, CALLBACK_READER);
+}
+
+bool aloop_remove_writer(aloop *loop, int fd)
+{
+    return remove_by_fd(loop, fd, CALLBACK_WRITER);
+}
+
+bool aloop_cancel(aloop *loop, aloop_handle handle)
+{
+    struct callback_slot *callback;
+
+    if (loop->is_closed || handle <= 0)
+        return false;
+    if (handle & SOON_BIT)
+        return cancel_soon(&loop->ready, (uint64_t)(handle & ~SOON_BIT));
+    callback = callback_find(loop, handle);
+    if (callback == NULL)
+        return false;
+    if (callback->kind == CALLBACK_TIMER)
+        return cancel_timer(loop, callback);
+    return remove_fd_callback(loop, callback->u.watch, (enum callback_kind)callback->kind);
+}
+
+/* --- the end, and a look around --- */
+
+void callbacks_close(aloop *loop)
+{
+    loop->timers.on_dropped = NULL;
+    heap_fini(&loop->timers);
+    slots_fini(&loop->handles);
+}
+
+size_t callbacks_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg)
+{
+    static const aloop_alive_kind kinds[] = {[CALLBACK_TIMER] = ALOOP_ALIVE_TIMER,
+                                             [CALLBACK_READER] = ALOOP_ALIVE_READER,
+                                             [CALLBACK_WRITER] = ALOOP_ALIVE_WRITER};
+    const struct callback_slot *callback;
+    uint32_t cursor = 0;
+    size_t count = 0;
+
+    while ((callback = slots_next(&loop->handles, &cursor)) != NULL) {
+        aloop_alive alive = {.kind = kinds[callback->kind], .fd = -1, .deadline = ALOOP_NEVER};
+
+        if (callback->is_cancelled)
+            continue;
+        if (callback->kind == CALLBACK_TIMER)
+            alive.deadline = aloop_when(loop, slots_number(callback));
+        else
+            alive.fd = callback->u.watch->fd;
+        alive.callback = callback->run;
+        alive.arg = callback->arg;
+        visit(&alive, arg);
+        count++;
+    }
+    return count;
+}

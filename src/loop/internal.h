@@ -1,0 +1,157 @@
+/*
+ * A loop from the inside: shared by the files of this layer, and read by the layers above, which find
+ * here what they keep per loop.
+ */
+#ifndef ALOOP_SRC_LOOP_INTERNAL_H
+#define ALOOP_SRC_LOOP_INTERNAL_H
+
+#include "base/compiler.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/memory.h"
+#include "base/pool.h"
+#include "base/slots.h"
+#include "base/time_math.h"
+#include "loop/ready.h"
+#include "poller/poller.h"
+#include "sys/lock.h"
+#include "sys/sys.h"
+
+#include <aloop/loop.h>
+#include <aloop/waitlist.h>
+#include <stdatomic.h>
+
+/* What a due timer node is part of: the index into aloop.on_due. */
+enum timer_kind {
+    TIMER_KIND_CALLBACK, /* aloop_call_later() and its kin */
+    TIMER_KIND_TASK,     /* the deadline of a task's await */
+    TIMER_KIND_SCOPE,    /* the deadline of a task's cancel scope */
+    TIMER_KIND_COUNT
+};
+
+/* What the layer of tasks gives the loop when the first future is made: the loop never looks up. */
+struct upper_layer {
+    void (*on_close)(aloop *loop);
+    size_t (*walk)(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg);
+    /* Fills in name, file and line if the entry is a step of a task; for reports of slow ones. */
+    void (*describe)(const struct ready_entry *entry, aloop_exception_context *context);
+};
+
+struct post;
+struct watch;
+
+struct aloop {
+    /* What every turn touches. */
+    struct ready ready;
+    aloop_ns now;
+    uint32_t since_poll; /* callbacks that ran since the last poll ... */
+    uint32_t poll_quota; /* ... and how many may, while more are ready */
+    bool is_stopping;
+    bool is_running;
+    bool is_closed;
+    bool has_checks; /* closed, debug or forked: the entry points look closer */
+    bool is_debug;
+    bool is_virtual;
+    bool is_boottime;
+    int expected_from_outside; /* with the virtual clock: what keeps time from jumping */
+    int (*iterate)(aloop *loop, aloop_ns max_wait);
+
+    /* Of the layer of tasks. */
+    struct aloop_task *current_task;
+    struct list tasks;
+    size_t task_count;
+    struct list composites; /* gathers and shields that are not settled */
+    bool is_shutting_down;
+    int budget; /* completions that the running task has left in this step */
+    const struct upper_layer *upper;
+
+    struct pool pool;
+    struct heap timers;
+    void (*on_due[TIMER_KIND_COUNT])(aloop *loop, struct heap_node *node);
+
+    struct poller *poller;
+    struct slots handles; /* struct callback_slot: timers, readers, writers */
+    struct slots watches; /* struct watch */
+    struct watch **fds;   /* by fd number; NULL where nothing is watched */
+    size_t fd_capacity;
+    struct list always_ready; /* watches of fds that the kernel does not poll */
+    aloop_ns busy_poll;
+    aloop_ns slow_callback;
+
+    /* Calls from other threads. */
+    _Atomic(struct post *) posts; /* newest first; POSTS_CLOSED when there are to be no more */
+    struct post *inbox;           /* oldest first: collected, about to run */
+    int wake_fds[2];
+    struct lock lock; /* guards the wake fd against closing, and the end of cancellable posts */
+
+    aloop_exception_handler *exception_handler;
+    void *exception_arg;
+    _Atomic(uintptr_t) thread; /* that runs the loop, 0 if none does */
+    uint64_t fork_generation;
+
+    atomic_size_t references; /* the program's */
+    atomic_size_t memory_references;
+    size_t objects; /* futures and tasks whose memory is the loop's */
+    aloop_poller_kind poller_kind;
+    struct memory memory;
+};
+
+/* The id of the wake-up fd: slots never give this number. */
+#define WAKE_ID 0
+
+/* Checks for entry points, when has_checks is set: 0, -ALOOP_ECLOSED, -ALOOP_EWRONGTHREAD. */
+int loop_check(const aloop *loop);
+
+static inline int loop_guard(const aloop *loop)
+{
+    return ALOOP_LIKELY(!loop->has_checks) ? 0 : loop_check(loop);
+}
+
+/* Was the process forked since the loop got its file descriptors? */
+static inline bool loop_is_forked(const aloop *loop)
+{
+    return loop->fork_generation != sys.fork_generation();
+}
+
+/* An object in the loop's memory comes and goes: the memory stays while there is one. */
+void loop_objects_began(aloop *loop);
+void loop_objects_ended(aloop *loop);
+
+static inline void loop_object_added(aloop *loop)
+{
+    if (loop->objects++ == 0)
+        loop_objects_began(loop);
+}
+
+static inline void loop_object_removed(aloop *loop)
+{
+    if (--loop->objects == 0)
+        loop_objects_ended(loop);
+}
+
+/* Marks the thread as running the loop; -EBUSY if it runs one. loop_leave() undoes it. */
+int loop_enter(aloop *loop);
+void loop_leave(aloop *loop);
+
+/* The clock now, never before loop->now. */
+aloop_ns loop_read_clock(const aloop *loop);
+
+/* The loop's memory outlives the loop while somebody needs it. Any thread. */
+void loop_memory_ref(aloop *loop);
+void loop_memory_unref(aloop *loop);
+
+/* One turn: what aloop.iterate is, without and with the checks of debug mode. */
+int loop_iterate(aloop *loop, aloop_ns max_wait);
+int loop_iterate_debug(aloop *loop, aloop_ns max_wait);
+
+/* callback.c */
+void timers_init(aloop *loop);
+void callbacks_close(aloop *loop);
+size_t callbacks_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg);
+
+/* post.c */
+int posts_open(aloop *loop);
+void posts_collect(aloop *loop);
+void posts_close(aloop *loop);
+
+#endif

@@ -1,0 +1,333 @@
+/*
+ * The loop's life and its turn. One turn waits, collects, runs:
+ *   collecting  what the poller reported, calls from other threads and due timers are pushed to the ready
+ *               queue; no user code runs;
+ *   running     as many entries as were queued at that moment; what they schedule is for the next turn.
+ * Between the two nothing can be unregistered, and while one runs the other's structures are not walked:
+ * whole families of use-after-free have no place to happen.
+ */
+#include "base/compiler.h"
+#include "loop/internal.h"
+#include "loop/watch.h"
+
+/* A poll costs as much as 60 callbacks, so while more are ready it is put off, for this many callbacks or
+   about this long. The time is not looked at for each callback, which would cost ten; instead each poll
+   works out from the last stretch how many callbacks fit. */
+#define POLL_CALLBACKS_MAX 64
+#define POLL_INTERVAL ALOOP_US(10)
+
+/* What one poll fetches. A larger batch would only mean that others wait longer for their turn. */
+#define POLL_EVENTS_MAX 256
+
+/* --- one turn --- */
+
+aloop_ns loop_read_clock(const aloop *loop)
+{
+    aloop_ns now;
+
+    if (loop->is_virtual)
+        return loop->now;
+    now = sys.clock(loop->is_boottime);
+    return now > loop->now ? now : loop->now;
+}
+
+aloop_ns aloop_time(const aloop *loop)
+{
+    return loop->now;
+}
+
+aloop_ns aloop_update_time(aloop *loop)
+{
+    loop->now = loop_read_clock(loop);
+    return loop->now;
+}
+
+aloop_ns aloop_next_timeout(aloop *loop)
+{
+    const struct heap_node *first;
+
+    if (ready_count(&loop->ready) > 0 || loop->is_stopping || loop->inbox != NULL ||
+        !list_is_empty(&loop->always_ready))
+        return 0;
+    first = heap_peek(&loop->timers);
+    if (first == NULL)
+        return ALOOP_NEVER;
+    return first->deadline <= loop->now ? 0 : time_sub(first->deadline, loop->now);
+}
+
+static int poll_now(aloop *loop, aloop_ns timeout, struct poller_event *events)
+{
+    int count = poller_class_of(loop->poller)->wait(loop->poller, timeout, events, POLL_EVENTS_MAX);
+
+    /* A signal came: the turn goes on, and the next one works out what is left of the wait. */
+    return count == -EINTR ? 0 : count;
+}
+
+/* Asks without sleeping for as long as the budget allows. */
+static int poll_busily(aloop *loop, aloop_ns timeout, struct poller_event *events)
+{
+    aloop_ns end = time_add(loop->now, timeout < loop->busy_poll ? timeout : loop->busy_poll);
+    int count;
+
+    do {
+        count = poll_now(loop, 0, events);
+    } while (count == 0 && loop_read_clock(loop) < end);
+    return count;
+}
+
+/* Waits on the virtual clock: what is ready by itself is found at once, else time jumps. */
+static int poll_virtually(aloop *loop, aloop_ns timeout, aloop_ns max_wait,
+                          struct poller_event *events)
+{
+    int count = poll_now(loop, 0, events);
+
+    if (count != 0 || timeout == 0)
+        return count;
+    if (loop->expected_from_outside > 0)
+        return poll_now(loop, ALOOP_NEVER, events);
+    if (timeout == ALOOP_NEVER)
+        return max_wait == ALOOP_NEVER ? -EDEADLK : 0;
+    loop->now = time_add(loop->now, timeout);
+    return 0;
+}
+
+static int wait_for_events(aloop *loop, aloop_ns max_wait, struct poller_event *events)
+{
+    aloop_ns timeout = aloop_next_timeout(loop);
+    int count;
+
+    if (timeout > max_wait)
+        timeout = max_wait;
+    if (loop->is_virtual)
+        return poll_virtually(loop, timeout, max_wait, events);
+    if (timeout > 0 && timeout != ALOOP_NEVER) {
+        /* The time is that of the last poll; what ran since then is part of the wait. */
+        aloop_ns waited = time_sub(loop_read_clock(loop), loop->now);
+
+        timeout = timeout > waited ? timeout - waited : 0;
+    }
+    if (timeout > 0 && loop->busy_poll > 0) {
+        count = poll_busily(loop, timeout, events);
+        if (count != 0)
+            return count;
+        timeout = timeout == ALOOP_NEVER ? timeout
+                  : timeout > loop->busy_poll ? timeout - loop->busy_poll
+                                              : 0;
+    }
+    return poll_now(loop, timeout, events);
+}
+
+/* The kernel holds a registration that we cannot reach: its fd was closed behind our back, while a
+   duplicate of it lives on. A new set does not have it. */
+static int drop_unreachable(aloop *loop)
+{
+    const struct poller_class *class = poller_class_of(loop->poller);
+
+    return class->rebuild ? class->rebuild(loop->poller) : 0;
+}
+
+static int collect_events(aloop *loop, const struct poller_event *events, int count)
+{
+    bool found_stale = false;
+
+    for (int i = 0; i < count; i++) {
+        struct watch *watch;
+
+        if (events[i].id == WAKE_ID) {
+            (void)sys.wake_drain(loop->wake_fds[0]);
+            continue;
+        }
+        watch = watch_find(loop, (int64_t)events[i].id);
+        if (watch != NULL)
+            watch_collect(loop, watch, events[i].events);
+        else
+            found_stale = true;
+    }
+    if (!list_is_empty(&loop->always_ready))
+        watch_collect_always_ready(loop);
+    return found_stale ? drop_unreachable(loop) : 0;
+}
+
+static void collect_timers(aloop *loop)
+{
+    struct heap_node *node;
+
+    while ((node = heap_pop_due(&loop->timers, loop->now)) != NULL)
+        loop->on_due[node->kind](loop, node);
+}
+
+/* How many callbacks may run before the next poll, judged by how long the last ones took. */
+static void adjust_quota(aloop *loop, aloop_ns took)
+{
+    uint32_t ran = loop->since_poll;
+
+    loop->since_poll = 0;
+    if (ran == 0 || took * POLL_CALLBACKS_MAX <= POLL_INTERVAL * ran)
+        loop->poll_quota = POLL_CALLBACKS_MAX;
+    else
+        loop->poll_quota = (uint32_t)(POLL_INTERVAL * ran / took);
+}
+
+static int poll_and_collect(aloop *loop, aloop_ns max_wait)
+{
+    struct poller_event events[POLL_EVENTS_MAX];
+    bool was_busy = ready_count(&loop->ready) > 0;
+    aloop_ns before = loop->now;
+    int count;
+
+    /* A fork()ed child that runs on in its parent's loop would take the parent's events. */
+    if (loop_is_forked(loop))
+        return -ECHILD;
+    count = wait_for_events(loop, max_wait, events);
+    if (count < 0)
+        return count;
+    loop->now = loop_read_clock(loop);
+    adjust_quota(loop, was_busy ? loop->now - before : 0);
+    count = collect_events(loop, events, count);
+    posts_collect(loop);
+    collect_timers(loop);
+    return count;
+}
+
+static void run_ready(aloop *loop)
+{
+    struct ready *ready = &loop->ready;
+    uint64_t end = ready->tail;
+
+    loop->since_poll += (uint32_t)(end - ready->head);
+    while (ready->head != end) {
+        /* By value: the callback may grow the ring. */
+        struct ready_entry entry = ready->ring[(size_t)ready->head & ready->mask];
+
+        ready->head++;
+        entry.run(loop, entry.arg);
+    }
+}
+
+int loop_iterate(aloop *loop, aloop_ns max_wait)
+{
+    if (ready_count(&loop->ready) == 0 || loop->since_poll >= loop->poll_quota ||
+        loop->is_stopping) {
+        int error = poll_and_collect(loop, max_wait);
+
+        if (error < 0)
+            return error;
+    }
+    run_ready(loop);
+    return 0;
+}
+
+/* --- the same with the checks of debug mode --- */
+
+static void run_ready_timed(aloop *loop)
+{
+    struct ready *ready = &loop->ready;
+    uint64_t end = ready->tail;
+
+    while (ready->head != end) {
+        struct ready_entry entry = ready->ring[(size_t)ready->head & ready->mask];
+        aloop_exception_context context = {.message = "callback was slow", .callback = entry.run};
+        aloop_ns start;
+
+        ready->head++;
+        /* Before it runs: a task that ends in this step may be gone behind it. */
+        if (loop->upper != NULL)
+            loop->upper->describe(&entry, &context);
+        start = sys.clock(loop->is_boottime);
+        entry.run(loop, entry.arg);
+        context.duration = sys.clock(loop->is_boottime) - start;
+        if (context.duration >= loop->slow_callback)
+            aloop_call_exception_handler(loop, &context);
+    }
+}
+
+int loop_iterate_debug(aloop *loop, aloop_ns max_wait)
+{
+    int error = poll_and_collect(loop, max_wait);
+
+    if (error < 0)
+        return error;
+    run_ready_timed(loop);
+    return 0;
+}
+
+/* --- running --- */
+
+int loop_check(const aloop *loop)
+{
+    uintptr_t thread;
+
+    if (loop->is_closed)
+        return -ALOOP_ECLOSED;
+    thread = atomic_load_explicit(&loop->thread, memory_order_relaxed);
+    if (loop->is_debug && thread != 0 && thread != sys_thread_id())
+        return -ALOOP_EWRONGTHREAD;
+    return 0;
+}
+
+void aloop_stop(aloop *loop)
+{
+    loop->is_stopping = true;
+}
+
+bool aloop_is_running(const aloop *loop)
+{
+    return loop->is_running;
+}
+
+bool aloop_is_closed(const aloop *loop)
+{
+    return loop->is_closed;
+}
+
+int aloop_run_forever(aloop *loop)
+{
+    int error = loop_enter(loop);
+
+    if (error < 0)
+        return error;
+    do {
+        error = loop->iterate(loop, ALOOP_NEVER);
+    } while (error == 0 && !loop->is_stopping);
+    loop->is_stopping = false;
+    loop_leave(loop);
+    return error;
+}
+
+int aloop_run_once(aloop *loop, aloop_ns timeout)
+{
+    uint64_t before = loop->ready.head;
+    int error = loop_enter(loop);
+
+    if (error < 0)
+        return error;
+    error = loop->iterate(loop, timeout < 0 ? 0 : timeout);
+    loop->is_stopping = false;
+    loop_leave(loop);
+    return error < 0 ? error : (int)(loop->ready.head - before);
+}
+
+int aloop_prepare(aloop *loop, aloop_ns *out_timeout)
+{
+    int error = loop_guard(loop);
+
+    if (error < 0)
+        return error;
+    if (loop_is_forked(loop))
+        return -ECHILD;
+    aloop_update_time(loop);
+    *out_timeout = aloop_next_timeout(loop);
+    return 0;
+}
+
+int aloop_dispatch(aloop *loop)
+{
+    return aloop_run_once(loop, 0);
+}
+
+int aloop_backend_fd(const aloop *loop)
+{
+    if (loop->is_closed)
+        return -ALOOP_ECLOSED;
+    return poller_class_of(loop->poller)->backend_fd(loop->poller);
+}

@@ -1,0 +1,269 @@
+#include "loop/watch.h"
+
+#include "loop/callback.h"
+
+/* Makes loop->fds reach `fd`. */
+static int fds_reserve(aloop *loop, int fd)
+{
+    size_t needed = (size_t)fd + 1;
+    size_t capacity;
+    struct watch **fds;
+
+    if (needed <= loop->fd_capacity)
+        return 0;
+    capacity = memory_grown_capacity(needed, 64, sizeof fds[0]);
+    if (capacity == 0)
+        return -ENOMEM;
+    fds = memory_resize(&loop->memory, loop->fds, loop->fd_capacity * sizeof fds[0],
+                        capacity * sizeof fds[0]);
+    if (fds == NULL)
+        return -ENOMEM;
+    for (size_t i = loop->fd_capacity; i < capacity; i++)
+        fds[i] = NULL;
+    loop->fds = fds;
+    loop->fd_capacity = capacity;
+    return 0;
+}
+
+static int watch_make(aloop *loop, int fd, struct watch **out_watch)
+{
+    struct watch *watch;
+
+    if (fds_reserve(loop, fd) < 0)
+        return -ENOMEM;
+    watch = slots_take(&loop->watches);
+    if (watch == NULL)
+        return -ENOMEM;
+    watch->fd = fd;
+    list_init(&watch->always_link);
+    loop->fds[fd] = watch;
+    *out_watch = watch;
+    return 0;
+}
+
+static void watch_free(aloop *loop, struct watch *watch)
+{
+    loop->fds[watch->fd] = NULL;
+    list_del(&watch->always_link);
+    slots_release(&loop->watches, watch);
+}
+
+static int watch_check(aloop *loop, int fd)
+{
+    if (loop->is_closed)
+        return -ALOOP_ECLOSED;
+    if (loop_is_forked(loop))
+        return -ECHILD;
+    if (fd < 0)
+        return -EBADF;
+    return 0;
+}
+
+/* The number of a library's socket that was closed behind our back can come up again: what is left of it
+   must not stand in the way, and its waiters wake to find it gone. */
+static void evict_stale(aloop *loop, int fd)
+{
+    if ((size_t)fd < loop->fd_capacity && loop->fds[fd] != NULL)
+        watch_close(loop, loop->fds[fd]);
+}
+
+int watch_open(aloop *loop, int fd, struct watch **out_watch)
+{
+    const struct poller_class *class = poller_class_of(loop->poller);
+    struct watch *watch;
+    int error = watch_check(loop, fd);
+
+    if (error < 0)
+        return error;
+    evict_stale(loop, fd);
+    error = watch_make(loop, fd, &watch);
+    if (error < 0)
+        return error;
+    watch->is_edge = true;
+    /* Nothing is known yet: the first call of each direction tries. */
+    watch->ready = POLLER_READ | POLLER_WRITE;
+    error = class->add(loop->poller, fd, (uint64_t)slots_number(watch), POLLER_READ | POLLER_WRITE,
+                       POLLER_EDGE);
+    if (error < 0) {
+        watch_free(loop, watch);
+        return error;
+    }
+    watch->registered = POLLER_READ | POLLER_WRITE;
+    *out_watch = watch;
+    return 0;
+}
+
+void watch_close(aloop *loop, struct watch *watch)
+{
+    /* In a forked child the poller's set is the parent's too, and stays as it is. */
+    if (watch->registered && !loop_is_forked(loop))
+        (void)poller_class_of(loop->poller)->remove(loop->poller, watch->fd);
+    if (watch->reader != NULL)
+        callback_retire(loop, watch->reader);
+    if (watch->writer != NULL)
+        callback_retire(loop, watch->writer);
+    aloop_wake_all(&watch->readers);
+    aloop_wake_all(&watch->writers);
+    watch_free(loop, watch);
+}
+
+int watch_get(aloop *loop, int fd, struct watch **out_watch)
+{
+    int error = watch_check(loop, fd);
+
+    if (error < 0)
+        return error;
+    if ((size_t)fd < loop->fd_capacity && loop->fds[fd] != NULL) {
+        if (loop->fds[fd]->is_edge)
+            return -EBUSY;
+        *out_watch = loop->fds[fd];
+        return 0;
+    }
+    return watch_make(loop, fd, out_watch);
+}
+
+static uint8_t watch_wanted(const struct watch *watch)
+{
+    uint8_t wanted = 0;
+
+    if (watch->reader != NULL || !aloop_waitlist_is_empty(&watch->readers))
+        wanted |= POLLER_READ;
+    if (watch->writer != NULL || !aloop_waitlist_is_empty(&watch->writers))
+        wanted |= POLLER_WRITE;
+    return wanted;
+}
+
+static int watch_register(aloop *loop, struct watch *watch, uint8_t wanted)
+{
+    const struct poller_class *class = poller_class_of(loop->poller);
+    uint64_t id = (uint64_t)slots_number(watch);
+    int error = -ENOENT;
+
+    if (watch->registered)
+        error = class->modify(loop->poller, watch->fd, id, wanted);
+    if (error == -ENOENT)
+        error = class->add(loop->poller, watch->fd, id, wanted, POLLER_LEVEL);
+    /* What the kernel refuses to poll, a regular file, never blocks: it counts as always ready, so that
+       a program whose input was redirected from a file goes on working. */
+    watch->is_always_ready = error == -EPERM;
+    list_del(&watch->always_link);
+    if (!watch->is_always_ready)
+        return error;
+    list_push(&loop->always_ready, &watch->always_link);
+    watch->registered = 0;
+    return 0;
+}
+
+int watch_add_interest(aloop *loop, struct watch *watch)
+{
+    uint8_t wanted = watch_wanted(watch);
+    int error;
+
+    /* Even if the same was wanted before: by now the number may be another file's, closed and opened again
+       without a word, and telling the poller is how that comes out. */
+    error = watch_register(loop, watch, wanted);
+    if (error == 0 && !watch->is_always_ready)
+        watch->registered = wanted;
+    return error;
+}
+
+void watch_drop_interest(aloop *loop, struct watch *watch)
+{
+    const struct poller_class *class = poller_class_of(loop->poller);
+    uint8_t wanted = watch_wanted(watch);
+
+    /* An fd that was closed without a word is forgotten all the same: there is nobody to tell. */
+    if (watch->registered != wanted && watch->registered != 0 && !loop_is_forked(loop)) {
+        if (wanted == 0)
+            (void)class->remove(loop->poller, watch->fd);
+        else
+            (void)class->modify(loop->poller, watch->fd, (uint64_t)slots_number(watch), wanted);
+        watch->registered = wanted;
+    }
+    if (wanted == 0)
+        watch_free(loop, watch);
+}
+
+void watch_collect(aloop *loop, struct watch *watch, uint32_t events)
+{
+    /* Whoever waits finds out by its own call: a read gives the end of the stream, a write the error. */
+    if (events & POLLER_ERROR)
+        events |= POLLER_READ | POLLER_WRITE;
+    if (events & POLLER_HANGUP)
+        events |= watch->is_edge ? POLLER_READ : POLLER_READ | POLLER_WRITE;
+    watch->hangup |= (uint8_t)(events & (POLLER_HANGUP | POLLER_ERROR));
+    watch->ready |= (uint8_t)(events & (POLLER_READ | POLLER_WRITE));
+    if (events & POLLER_READ) {
+        if (watch->reader != NULL)
+            callback_ready(loop, watch->reader);
+        aloop_wake_all(&watch->readers);
+    }
+    if (events & POLLER_WRITE) {
+        if (watch->writer != NULL)
+            callback_ready(loop, watch->writer);
+        aloop_wake_all(&watch->writers);
+    }
+}
+
+void watch_collect_always_ready(aloop *loop)
+{
+    for (struct list *link = loop->always_ready.next; link != &loop->always_ready; link = link->next)
+        watch_collect(loop, CONTAINER_OF(link, struct watch, always_link), POLLER_READ | POLLER_WRITE);
+}
+
+int watch_register_all(aloop *loop)
+{
+    const struct poller_class *class = poller_class_of(loop->poller);
+    struct watch *watch;
+    uint32_t cursor = 0;
+    int result = 0;
+
+    while ((watch = slots_next(&loop->watches, &cursor)) != NULL) {
+        int error;
+
+        if (!watch->registered)
+            continue;
+        error = class->add(loop->poller, watch->fd, (uint64_t)slots_number(watch), watch->registered,
+                           watch->is_edge ? POLLER_EDGE : POLLER_LEVEL);
+        /* An fd that the program has closed since: its waiters find out when they use it. */
+        if (error == -EBADF)
+            watch_collect(loop, watch, POLLER_READ | POLLER_WRITE);
+        else if (error < 0)
+            result = error;
+    }
+    return result;
+}
+
+void watch_close_all(aloop *loop)
+{
+    struct watch *watch;
+    uint32_t cursor = 0;
+
+    while ((watch = slots_next(&loop->watches, &cursor)) != NULL) {
+        int fd = watch->is_edge ? watch->fd : -1;
+
+        watch_close(loop, watch);
+        if (fd >= 0)
+            (void)sys.close(fd);
+    }
+    slots_fini(&loop->watches);
+    memory_free(&loop->memory, loop->fds, loop->fd_capacity * sizeof loop->fds[0]);
+    loop->fds = NULL;
+    loop->fd_capacity = 0;
+}
+
+size_t watch_walk_sockets(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg)
+{
+    const struct watch *watch;
+    uint32_t cursor = 0;
+    size_t count = 0;
+
+    while ((watch = slots_next(&loop->watches, &cursor)) != NULL) {
+        if (!watch->is_edge)
+            continue;
+        visit(&(aloop_alive){.kind = ALOOP_ALIVE_SOCKET, .fd = watch->fd, .deadline = ALOOP_NEVER},
+              arg);
+        count++;
+    }
+    return count;
+}
