@@ -1,0 +1,257 @@
+/*
+ * Awaiting: how an operation is started, asked again, given up, and how a call becomes a frame on top of
+ * its caller's.
+ *
+ * The operation that a task waits for lives in the task, so there is at most one, that of the innermost
+ * frame; a call is no pending operation, but a frame on top. That is why a chain of calls, however deep,
+ * is resumed in one step, and waits at one place.
+ */
+#include "task/internal.h"
+
+#include <string.h>
+
+/* The budget of the step is used up: the others' turn. The outcome is kept in the frame. */
+static NOINLINE bool give_way(struct aloop_task *task)
+{
+    task_wake(task);
+    return true;
+}
+
+/* --- the end of an operation --- */
+
+static void op_ended(struct aloop_task *task)
+{
+    task->is_waiting = false;
+    aloop_waiter_unlink(&task->op.waiter);
+    if (heap_is_armed(&task->timer))
+        heap_cancel(&task->future.loop->timers, &task->timer);
+}
+
+void task_drop_op(struct aloop_task *task)
+{
+    op_ended(task);
+    if (task->op.type != NULL && task->op.type->drop != NULL)
+        task->op.type->drop(task, &task->op);
+}
+
+static bool op_ends_with(struct aloop_task *task, int64_t outcome)
+{
+    task->frame->result = outcome;
+    return true;
+}
+
+/* Time is up, and the operation, asked once more, is still pending. True if that ends it now. */
+static bool op_time_is_up(struct aloop_task *task)
+{
+    const aloop_op_type *type = task->op.type;
+    aloop_future *target = type != NULL && type->target != NULL ? type->target(&task->op) : NULL;
+
+    task->op.flags &= ~(unsigned)OP_HAS_TIMEOUT;
+    if (target != NULL && aloop_future_cancel(target)) {
+        task->op.flags |= OP_TIMED_OUT;
+        return false;
+    }
+    task_drop_op(task);
+    return op_ends_with(task, -ETIMEDOUT);
+}
+
+/* The operation is pending: sees to its deadline. True if that ends it now. */
+static bool op_waits(struct aloop_task *task)
+{
+    aloop *loop = task->future.loop;
+    aloop_op *op = &task->op;
+
+    task->is_waiting = true;
+    if (ALOOP_LIKELY(!(op->flags & OP_HAS_TIMEOUT)))
+        return false;
+    if (!(op->flags & OP_DEADLINE_SET)) {
+        op->timeout = op->timeout > 0 ? time_add(loop->now, op->timeout) : loop->now;
+        op->flags |= OP_DEADLINE_SET;
+    }
+    if (loop->now >= op->timeout)
+        return op_time_is_up(task);
+    (void)aloop_op_wait_until(task, op->timeout);
+    return false;
+}
+
+bool task_ask(struct aloop_task *task)
+{
+    int64_t outcome;
+
+    if (ALOOP_UNLIKELY(task->alarm != 0) && task_take_alarm(task)) {
+        task_drop_op(task);
+        return op_ends_with(task, -ECANCELED);
+    }
+    outcome = task->op.poll(task, &task->op);
+    if (outcome == ALOOP_PENDING)
+        return op_waits(task);
+    /* Its target was cancelled for want of time, and the task was not. */
+    if (outcome == -ECANCELED && (task->op.flags & (OP_TIMED_OUT | OP_CANCELLED)) == OP_TIMED_OUT)
+        outcome = -ETIMEDOUT;
+    op_ended(task);
+    return op_ends_with(task, outcome);
+}
+
+aloop_poll aloop_op_wait_until(aloop_task *task, aloop_ns deadline)
+{
+    if (!heap_is_armed(&task->timer) || deadline < task->timer.deadline)
+        heap_arm(&task->future.loop->timers, &task->timer, deadline);
+    return ALOOP_PENDING;
+}
+
+aloop_poll aloop_op_yield(aloop_task *task)
+{
+    task_wake(task);
+    return ALOOP_PENDING;
+}
+
+/* --- calls --- */
+
+static aloop_frame *frame_push(struct aloop_task *task, const aloop_coro *coro, const void *args)
+{
+    aloop_frame *frame = pool_alloc(&task->future.loop->pool, coro->size);
+
+    if (frame == NULL)
+        return NULL;
+    memcpy(frame, args, coro->size);
+    *frame = (aloop_frame){.task = task, .caller = task->frame, .coro = coro};
+    task->frame = frame;
+    return frame;
+}
+
+void frame_free(aloop *loop, aloop_frame *frame)
+{
+    pool_free(&loop->pool, frame, frame->coro->size);
+}
+
+void frame_return(struct aloop_task *task)
+{
+    aloop_frame *frame = task->frame;
+    aloop_frame *caller = frame->caller;
+    int64_t outcome = frame->outcome;
+
+    if (ALOOP_UNLIKELY(frame->flags & FRAME_HAS_SCOPE))
+        outcome = scope_leave(task, outcome);
+    task->frame = caller;
+    frame_free(task->future.loop, frame);
+    caller->result = outcome;
+}
+
+static aloop_poll call_poll(aloop_task *task, aloop_op *op)
+{
+    return frame_push(task, op->arg[0].data, op->arg[1].data) != NULL ? ALOOP_PENDING : -ENOMEM;
+}
+
+aloop_op aloop_call_op(const aloop_coro *coro, const void *frame)
+{
+    return (aloop_op){
+        .poll = call_poll, .flags = OP_IS_CALL, .arg = {{.data = coro}, {.data = frame}}};
+}
+
+/* A call with a deadline, or one that may be cancelled inside ALOOP_FINALLY: the frame gets a scope. */
+static bool await_call_in_scope(aloop_frame *frame)
+{
+    struct aloop_task *task = frame->task;
+    const aloop_op *op = &task->op;
+    int error;
+
+    frame->result = -ETIMEDOUT;
+    if (op->flags & OP_HAS_TIMEOUT && op->timeout <= 0)
+        return false;
+    error = scope_enter(task, op);
+    if (error == 0 && frame_push(task, op->arg[0].data, op->arg[1].data) == NULL)
+        error = (int)scope_leave(task, -ENOMEM);
+    if (error == 0)
+        task->frame->flags |= FRAME_HAS_SCOPE;
+    frame->result = error;
+    return error == 0;
+}
+
+/* --- starting --- */
+
+/* A cancellation came earlier, and is delivered here. An operation without a target is not even started. */
+static bool await_cancelled(aloop_frame *frame)
+{
+    struct aloop_task *task = frame->task;
+    aloop_op *op = &task->op;
+
+    if (op->type != NULL && op->type->target != NULL && op->poll(task, op) == ALOOP_PENDING) {
+        task->is_waiting = true;
+        op->flags |= OP_CANCELLED;
+        if (aloop_future_cancel(op->type->target(op)))
+            return true;
+        task_drop_op(task);
+    }
+    frame->result = -ECANCELED;
+    return false;
+}
+
+/* An await with something out of the ordinary: a timeout, or news for the task. */
+static NOINLINE bool await_carefully(aloop_frame *frame)
+{
+    struct aloop_task *task = frame->task;
+    aloop_op *op = &task->op;
+    int64_t outcome;
+
+    if (op->flags & OP_IS_CALL && op->flags & (OP_HAS_TIMEOUT | OP_CANCELLABLE))
+        return await_call_in_scope(frame);
+    if (task->alarm != 0 && !(op->flags & OP_IS_CALL) && task_take_alarm(task))
+        return await_cancelled(frame);
+    outcome = op->poll(task, op);
+    if (outcome != ALOOP_PENDING)
+        frame->result = outcome;
+    else if (task->frame != frame || !op_waits(task))
+        return true;
+    return --task->future.loop->budget <= 0 ? give_way(task) : false;
+}
+
+bool aloop_frame_await_op(aloop_frame *frame, const aloop_op *op)
+{
+    struct aloop_task *task = frame->task;
+    int64_t outcome;
+
+    task->op = *op;
+    task->op.waiter.notify = task_notify;
+    if (ALOOP_UNLIKELY(task->alarm != 0 || op->flags & (OP_HAS_TIMEOUT | OP_CANCELLABLE)))
+        return await_carefully(frame);
+    outcome = op->poll(task, &task->op);
+    if (outcome == ALOOP_PENDING) {
+        /* A call has pushed a frame: that one runs next, and nothing waits. */
+        task->is_waiting = task->frame == frame;
+        return true;
+    }
+    frame->result = outcome;
+    return ALOOP_UNLIKELY(--task->future.loop->budget <= 0) ? give_way(task) : false;
+}
+
+aloop_op aloop_op_with_timeout(aloop_op op, aloop_ns timeout)
+{
+    /* Both timeouts start at the same moment and end the same way: the shorter one counts. */
+    if (!(op.flags & OP_HAS_TIMEOUT) || timeout < op.timeout)
+        op.timeout = timeout;
+    op.flags |= OP_HAS_TIMEOUT;
+    return op;
+}
+
+aloop_op aloop_op_identity(aloop_op op)
+{
+    return op;
+}
+
+aloop_op aloop_cancellable(aloop_op op)
+{
+    op.flags |= OP_CANCELLABLE;
+    return op;
+}
+
+void aloop_frame_enter_finally(aloop_frame *frame)
+{
+    frame->flags |= ALOOP_FLAG_FINALLY_;
+    frame->task->finally_depth++;
+}
+
+void aloop_frame_leave_finally(aloop_frame *frame)
+{
+    frame->flags &= (unsigned char)~ALOOP_FLAG_FINALLY_;
+    frame->task->finally_depth--;
+}

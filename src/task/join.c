@@ -1,0 +1,148 @@
+/*
+ * Awaiting a future: joining, alone or shielded. While it waits, the operation holds a reference, so the
+ * future cannot go away; its outcome is read at the moment the task resumes.
+ */
+#include "task/internal.h"
+
+static aloop_future *join_target(const aloop_op *op)
+{
+    return op->arg[0].pointer;
+}
+
+/* Does waiting for `future` mean waiting for `task`? Follows what each waits for in turn. */
+static bool waits_for(aloop_future *future, const struct aloop_task *task)
+{
+    while (future != NULL && future->loop != NULL && future->kind == FUTURE_TASK) {
+        struct aloop_task *other = TASK_OF(future);
+
+        if (other == task)
+            return true;
+        if (!other->is_waiting || other->op.type == NULL || other->op.type->target == NULL)
+            return false;
+        future = other->op.type->target(&other->op);
+    }
+    return false;
+}
+
+static int64_t join_check(struct aloop_task *task, aloop_future *future)
+{
+    aloop *loop = task->future.loop;
+
+    if (future->loop != loop)
+        return -ALOOP_EWRONGLOOP;
+    if (future == &task->future || (loop->is_debug && waits_for(future, task)))
+        return -EDEADLK;
+    return 0;
+}
+
+/* The operation is over: drops its own reference, if it took one, and the caller's, if asked to. */
+static void join_release(aloop_op *op)
+{
+    aloop_future *future = op->arg[0].pointer;
+
+    if (op->arg[1].number != 0)
+        aloop_future_unref(future);
+    if (op->flags & OP_UNREF)
+        aloop_future_unref(future);
+}
+
+static aloop_poll join_poll(aloop_task *task, aloop_op *op)
+{
+    aloop_future *future = op->arg[0].pointer;
+    int64_t outcome;
+
+    if (future_is_done(future)) {
+        outcome = future_take(future);
+        join_release(op);
+        return outcome;
+    }
+    if (op->arg[1].number == 0) {
+        outcome = join_check(task, future);
+        if (outcome < 0) {
+            join_release(op);
+            return outcome;
+        }
+        aloop_future_ref(future);
+        op->arg[1].number = 1;
+    }
+    return aloop_op_wait(op, &future->waiters);
+}
+
+static void join_drop(aloop_task *task, aloop_op *op)
+{
+    (void)task;
+    join_release(op);
+}
+
+static const aloop_op_type join_type = {.name = "join", .target = join_target, .drop = join_drop};
+static const aloop_op_type shield_type = {.name = "shield", .drop = join_drop};
+
+static aloop_op join_op(aloop_future *future, const aloop_op_type *type, unsigned flags)
+{
+    return (aloop_op){
+        .poll = join_poll, .type = type, .flags = flags, .arg = {{.pointer = future}}};
+}
+
+aloop_op aloop_join_future(aloop_future *future)
+{
+    return join_op(future, &join_type, 0);
+}
+
+aloop_op aloop_join_task(aloop_task *task)
+{
+    return join_op(&task->future, &join_type, 0);
+}
+
+aloop_op aloop_join_future_unref(aloop_future *future)
+{
+    return join_op(future, &join_type, OP_UNREF);
+}
+
+aloop_op aloop_join_task_unref(aloop_task *task)
+{
+    return join_op(&task->future, &join_type, OP_UNREF);
+}
+
+aloop_op aloop_shield_op_future(aloop_future *future)
+{
+    return join_op(future, &shield_type, 0);
+}
+
+aloop_op aloop_shield_op_task(aloop_task *task)
+{
+    return join_op(&task->future, &shield_type, 0);
+}
+
+/* --- gather as an operation: makes the future when it starts, and joins that --- */
+
+static void gather_drop(aloop_task *task, aloop_op *op)
+{
+    /* The array of results is the caller's, who is about to go on. */
+    gather_forget_results(op->arg[0].pointer);
+    join_drop(task, op);
+}
+
+static const aloop_op_type gather_type = {
+    .name = "gather", .target = join_target, .drop = gather_drop};
+
+static aloop_poll gather_poll(aloop_task *task, aloop_op *op)
+{
+    op->arg[0].pointer = aloop_gather_future(task->future.loop, op->arg[0].pointer, op->arg[1].size,
+                                             op->arg[2].pointer, (unsigned)op->arg[3].number);
+    op->arg[1].number = 0;
+    op->flags |= OP_UNREF;
+    op->poll = join_poll;
+    return join_poll(task, op);
+}
+
+
+aloop_op aloop_gather_op(aloop_future *const *futures, size_t count, int64_t *results,
+                         unsigned flags)
+{
+    return (aloop_op){.poll = gather_poll,
+                      .type = &gather_type,
+                      .arg = {{.data = futures},
+                              {.size = count},
+                              {.pointer = results},
+                              {.number = (int64_t)flags}}};
+}

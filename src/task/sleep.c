@@ -1,0 +1,57 @@
+/*
+ * Sleeping: an operation that ends when a point in time has come, by way of the task's own timer.
+ */
+#include "task/internal.h"
+
+static aloop_poll sleep_until_poll(aloop_task *task, aloop_op *op)
+{
+    aloop_ns deadline = op->arg[0].number;
+
+    if (task->future.loop->now >= deadline)
+        return 0;
+    return aloop_op_wait_until(task, deadline);
+}
+
+/* The delay counts from when the sleep is awaited, not from when it was built. */
+static aloop_poll sleep_poll(aloop_task *task, aloop_op *op)
+{
+    op->arg[0].number = time_add(task->future.loop->now, op->arg[0].number);
+    op->poll = sleep_until_poll;
+    return aloop_op_wait_until(task, op->arg[0].number);
+}
+
+static aloop_poll yielded_poll(aloop_task *task, aloop_op *op)
+{
+    (void)task;
+    (void)op;
+    return 0;
+}
+
+static aloop_poll yield_poll(aloop_task *task, aloop_op *op)
+{
+    op->poll = yielded_poll;
+    return aloop_op_yield(task);
+}
+
+static const aloop_op_type sleep_type = {.name = "sleep"};
+
+aloop_op aloop_sleep(aloop_ns delay)
+{
+    return (aloop_op){.poll = delay > 0 ? sleep_poll : yield_poll,
+                      .type = &sleep_type,
+                      .arg = {{.number = delay}}};
+}
+
+static aloop_poll sleep_until_start(aloop_task *task, aloop_op *op)
+{
+    if (op->arg[0].number <= task->future.loop->now)
+        return yield_poll(task, op);
+    op->poll = sleep_until_poll;
+    return sleep_until_poll(task, op);
+}
+
+aloop_op aloop_sleep_until(aloop_ns deadline)
+{
+    return (aloop_op){
+        .poll = sleep_until_start, .type = &sleep_type, .arg = {{.number = deadline}}};
+}

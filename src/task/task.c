@@ -1,0 +1,293 @@
+/*
+ * Tasks: coroutines with a place in the loop. A task and its first frame are one block of memory; the frames
+ * of calls come on top, one by one.
+ *
+ * The invariant: a task that is not done either has an entry in the ready queue (is_queued), or waits for an
+ * operation that will wake it (is_waiting), or is the one that runs.
+ */
+#include "task/internal.h"
+
+#include <string.h>
+
+#define TASK_HEAD_SIZE ((sizeof(struct aloop_task) + POOL_GRANULE - 1) & ~(size_t)(POOL_GRANULE - 1))
+
+static aloop_frame *first_frame(struct aloop_task *task)
+{
+    return (aloop_frame *)(void *)((char *)task + TASK_HEAD_SIZE);
+}
+
+static void task_timer_due(aloop *loop, struct heap_node *node)
+{
+    (void)loop;
+    task_wake(CONTAINER_OF(node, struct aloop_task, timer));
+}
+
+void task_notify(aloop_waiter *waiter)
+{
+    task_wake(CONTAINER_OF(waiter, struct aloop_task, op.waiter));
+}
+
+/* --- beginning --- */
+
+/* A place in the ready queue, one in the heap of timers, and memory: all a task needs until it is done. */
+static struct aloop_task *task_alloc(aloop *loop, size_t frame_size)
+{
+    struct aloop_task *task;
+
+    if (ready_reserve(&loop->ready) < 0)
+        return NULL;
+    if (heap_reserve(&loop->timers) < 0)
+        goto unreserve_ready;
+    task = pool_alloc(&loop->pool, TASK_HEAD_SIZE + frame_size);
+    if (task != NULL)
+        return task;
+    heap_unreserve(&loop->timers);
+unreserve_ready:
+    ready_unreserve(&loop->ready);
+    return NULL;
+}
+
+aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args)
+{
+    struct aloop_task *task;
+    int error = loop == NULL ? -ALOOP_ENOLOOP : loop_guard(loop);
+
+    if (error < 0)
+        return TASK_OF(future_failed(error));
+    task = task_alloc(loop, coro->size);
+    if (task == NULL)
+        return TASK_OF(future_failed(-ENOMEM));
+    memset((char *)task + sizeof task->future, 0, sizeof *task - sizeof task->future);
+    future_init(&task->future, loop, FUTURE_TASK);
+    loop->on_due[TIMER_KIND_TASK] = task_timer_due;
+    heap_node_init(&task->timer, TIMER_KIND_TASK);
+    task->frame = first_frame(task);
+    memcpy(task->frame, args, coro->size);
+    *task->frame = (aloop_frame){.task = task, .coro = coro};
+    /* The loop's own reference. */
+    task->future.references++;
+    list_push(&loop->tasks, &task->link);
+    loop->task_count++;
+    if (ALOOP_UNLIKELY(loop->is_shutting_down)) {
+        task->was_told_to_end = true;
+        task->cancelling = 1;
+        task->alarm = ALARM_CANCEL;
+    }
+    task_wake(task);
+    return task;
+}
+
+/* --- running --- */
+
+void task_finish(struct aloop_task *task, int64_t outcome)
+{
+    aloop *loop = task->future.loop;
+
+    /* Cancelled too late for any await: the value is dropped. */
+    if (outcome >= 0 && task->alarm & ALARM_CANCEL)
+        outcome = -ECANCELED;
+    task->alarm = 0;
+    list_del(&task->link);
+    loop->task_count--;
+    heap_remove(&loop->timers, &task->timer);
+    heap_unreserve(&loop->timers);
+    ready_unreserve(&loop->ready);
+    if (outcome == -ECANCELED)
+        future_finish_cancelled(&task->future);
+    else
+        future_finish(&task->future, outcome);
+    if (ALOOP_UNLIKELY(task->was_told_to_end) && outcome < 0 && outcome != -ECANCELED) {
+        task->future.is_retrieved = true;
+        future_report(&task->future, "task failed while the loop was shutting down");
+    }
+    if (loop->is_shutting_down && loop->task_count == 0)
+        aloop_stop(loop);
+    aloop_future_unref(&task->future);
+}
+
+/* Runs the innermost frame until the task waits, gives way, or is done. Frames that end return to their
+   caller here, so that a chain of calls never nests on the C stack. */
+static void task_run(aloop *loop, struct aloop_task *task)
+{
+    for (;;) {
+        aloop_frame *frame = task->frame;
+        aloop_step step = frame->coro->step(frame);
+
+        if (!step.is_done) {
+            if (task->frame == frame)
+                return;
+            continue;
+        }
+        if (frame->caller == NULL) {
+            task_finish(task, frame->outcome);
+            return;
+        }
+        frame_return(task);
+        if (ALOOP_UNLIKELY(--loop->budget <= 0)) {
+            task_wake(task);
+            return;
+        }
+    }
+}
+
+void task_step(aloop *loop, void *arg)
+{
+    struct aloop_task *task = arg;
+
+    task->is_queued = false;
+    loop->current_task = task;
+    loop->budget = TASK_BUDGET;
+    if (!task->is_waiting || task_ask(task))
+        task_run(loop, task);
+    loop->current_task = NULL;
+}
+
+/* --- ending --- */
+
+void task_destroy(struct aloop_future *future)
+{
+    struct aloop_task *task = TASK_OF(future);
+
+    pool_free(&future->loop->pool, task, TASK_HEAD_SIZE + first_frame(task)->coro->size);
+}
+
+/* Throws a task away where it stands: its loop is being closed. */
+static void task_abandon(struct aloop_task *task)
+{
+    aloop *loop = task->future.loop;
+
+    if (task->is_waiting)
+        task_drop_op(task);
+    while (task->scope != NULL)
+        (void)scope_leave(task, 0);
+    for (;;) {
+        aloop_frame *frame = task->frame;
+
+        if (frame->coro->cleanup != NULL)
+            frame->coro->cleanup(frame);
+        if (frame->caller == NULL)
+            break;
+        task->frame = frame->caller;
+        frame_free(loop, frame);
+    }
+    task_finish(task, -ECANCELED);
+}
+
+static void tasks_close(aloop *loop)
+{
+    while (!list_is_empty(&loop->tasks)) {
+        struct aloop_task *task = CONTAINER_OF(loop->tasks.next, struct aloop_task, link);
+
+        task->future.result = 0;
+        future_report(&task->future, "task was destroyed but it is pending");
+        task_abandon(task);
+    }
+    composites_close(loop);
+    future_drop_queued_callbacks(loop);
+}
+
+static const aloop_coro *task_where(const struct aloop_task *task, int *out_line)
+{
+    const aloop_frame *frame = task->frame;
+
+    *out_line = frame->line > 0 ? frame->line : frame->coro->line;
+    return frame->coro;
+}
+
+static size_t tasks_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg)
+{
+    size_t count = 0;
+
+    for (struct list *link = loop->tasks.next; link != &loop->tasks; link = link->next) {
+        struct aloop_task *task = CONTAINER_OF(link, struct aloop_task, link);
+        aloop_alive alive = {.kind = ALOOP_ALIVE_TASK, .fd = -1, .deadline = ALOOP_NEVER};
+
+        alive.name = aloop_task_name(task);
+        alive.file = task_where(task, &alive.line)->file;
+        visit(&alive, arg);
+        count++;
+    }
+    return count;
+}
+
+static void describe_step(const struct ready_entry *entry, aloop_exception_context *context)
+{
+    const struct aloop_task *task = entry->arg;
+
+    if (entry->run != task_step)
+        return;
+    context->message = "step of a task was slow";
+    context->name = aloop_task_name(task);
+    context->file = task_where(task, &context->line)->file;
+}
+
+const struct upper_layer task_upper_layer = {
+    .on_close = tasks_close, .walk = tasks_walk, .describe = describe_step};
+
+/* --- asking --- */
+
+aloop_task *aloop_task_ref(aloop_task *task)
+{
+    aloop_future_ref(&task->future);
+    return task;
+}
+
+void aloop_task_unref(aloop_task *task)
+{
+    if (task != NULL)
+        aloop_future_unref(&task->future);
+}
+
+aloop_future *aloop_task_future(aloop_task *task)
+{
+    return &task->future;
+}
+
+aloop_future *aloop_future_identity(aloop_future *future)
+{
+    return future;
+}
+
+bool aloop_task_done(const aloop_task *task)
+{
+    return aloop_future_done(&task->future);
+}
+
+bool aloop_task_cancelled(const aloop_task *task)
+{
+    return aloop_future_cancelled(&task->future);
+}
+
+int64_t aloop_task_result(aloop_task *task)
+{
+    return aloop_future_result(&task->future);
+}
+
+aloop *aloop_task_loop(const aloop_task *task)
+{
+    return task->future.loop;
+}
+
+const char *aloop_task_name(const aloop_task *task)
+{
+    if (task->future.loop == NULL)
+        return aloop_error_name(task->future.result);
+    return ((const aloop_frame *)(const void *)((const char *)task + TASK_HEAD_SIZE))->coro->name;
+}
+
+aloop_task *aloop_current_task(void)
+{
+    const aloop *loop = aloop_get_running_loop();
+
+    return loop != NULL ? loop->current_task : NULL;
+}
+
+size_t aloop_all_tasks(const aloop *loop, aloop_task **tasks, size_t capacity)
+{
+    size_t count = 0;
+
+    for (const struct list *link = loop->tasks.next; link != &loop->tasks && count < capacity;
+         link = link->next)
+        tasks[count++] = CONTAINER_OF(link, struct aloop_task, link);
+    return loop->task_count;
+}
