@@ -201,7 +201,8 @@ static int fill(const struct epoll_poller *self, int epfd)
         const struct fd_entry *entry = &self->table.entries[i];
         int error;
 
-        if (!entry->is_in || !entry->armed)
+        /* The new set may have the number of one that was closed. */
+        if (!entry->is_in || !entry->armed || (int)i == epfd)
             continue;
         error = control(epfd, EPOLL_CTL_ADD, (int)i, entry->id, entry->interest, entry->mode);
         if (error < 0 && error != -EBADF && error != -EPERM)

@@ -426,7 +426,8 @@ static int kqueue_rebuild(struct poller *poller)
         uint32_t broken;
         int error;
 
-        if (!entry->is_in || !entry->interest)
+        /* The new queue may have the number of one that was closed. */
+        if (!entry->is_in || !entry->interest || (int)i == kq)
             continue;
         error = put(kq, (int)i, entry->id, entry->interest, entry->mode, 0, &armed, &broken);
         if (error < 0 && error != -EBADF && error != -EPERM) {
