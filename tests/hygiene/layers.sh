@@ -82,7 +82,8 @@ forbid "read write readv writev pread pwrite recv recvfrom recvmsg send sendto s
     splice accept accept4 connect bind listen socket socketpair shutdown close open openat creat
     pipe pipe2 dup dup2 dup3 fcntl ioctl fstat stat lstat unlink getsockopt setsockopt getsockname
     getpeername poll ppoll select pselect epoll_create epoll_create1 epoll_ctl epoll_wait
-    epoll_pwait epoll_pwait2 kqueue kevent eventfd timerfd_create timerfd_settime signalfd clock_gettime
+    epoll_pwait epoll_pwait2 kqueue kevent eventfd timerfd_create timerfd_settime signalfd
+    clock_gettime
     clock_nanosleep nanosleep gettimeofday time sleep usleep fork vfork waitpid waitid wait4 wait
     execv execve execvp execvpe posix_spawn posix_spawnp kill raise sigaction signal sigprocmask
     pthread_sigmask pthread_create pthread_join pthread_detach pthread_mutex_lock

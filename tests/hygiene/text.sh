@@ -27,7 +27,7 @@ while IFS= read -r file; do
     /[ \r]$/ { print file ":" FNR ": a blank at the end of the line" }
     # Macro definitions are laid out by their own logic.
     length($0) > 100 && !is_prose && !/\\$/ { print file ":" FNR ": " length($0) " columns" }
-    is_c && /(TODO|FIXME|XXX|HACK)/ { print file ":" FNR ": a note to oneself" }
+    is_c && /(^|[^A-Z])(TODO|FIXME|XXX|HACK)([^A-Z]|$)/ { print file ":" FNR ": a note to oneself" }
     is_c && /^[ ]*\/\*[*=-][*=-]/ { print file ":" FNR ": a banner" }
     is_c && /^{/ { opened = FNR }
     is_c && /^}/ && opened {

@@ -1,7 +1,7 @@
 /* expect: larger than ALOOP_FRAME_MAX */
 
 #ifdef CONTROL
-/* The program has raised the limit: it knows that a frame passes over the C stack, and is zeroed. */
+/* The program raised the limit: it knows that a frame passes over the C stack, and is zeroed. */
 #define ALOOP_FRAME_MAX 65536
 #endif
 #include <aloop.h>
