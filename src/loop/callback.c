@@ -1,10 +1,10 @@
 /*
  * Scheduling: call_soon, timers, readers and writers, and the handles that name them.
  *
- * A due timer or a ready fd only pushes the slot's entry to the ready queue; the callback runs when the
- * queue comes to it, and looks first whether it still should: it may have been cancelled or rescheduled by
- * an entry before it. Collecting is always followed by running all that was collected, so a slot never
- * has two entries.
+ * A due timer or a ready fd only pushes the slot's entry to the ready queue; the callback runs when
+ * the queue comes to it, and looks first whether it still should: it may have been cancelled or
+ * rescheduled by an entry before it. Collecting is always followed by running all that was
+ * collected, so a slot never has two entries.
  */
 #include "loop/callback.h"
 
@@ -223,7 +223,8 @@ static bool cancel_timer(aloop *loop, struct callback_slot *timer)
 {
     bool was_pending = heap_is_armed(&timer->u.node) || timer->is_queued || timer->is_persistent;
 
-    /* Marked first: sweeping the heap may drop the node, and with it the last reason to keep the slot. */
+    /* Marked first: sweeping the heap may drop the node, and with it the last reason to keep the
+     * slot. */
     slots_retire(&loop->handles, timer);
     timer->is_cancelled = true;
     timer->run = cancelled;

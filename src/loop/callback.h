@@ -1,7 +1,8 @@
 /*
- * What a handle names: a timer, or the reader or writer of an fd. (A handle of aloop_call_soon() is a
- * number in the ready queue instead.) They live in one slot table; a slot whose callback is queued when it
- * is cancelled is retired at once, so that its handle is dead, and released when the queue comes to it.
+ * What a handle names: a timer, or the reader or writer of an fd. (A handle of aloop_call_soon() is
+ * a number in the ready queue instead.) They live in one slot table; a slot whose callback is
+ * queued when it is cancelled is retired at once, so that its handle is dead, and released when the
+ * queue comes to it.
  */
 #ifndef ALOOP_SRC_LOOP_CALLBACK_H
 #define ALOOP_SRC_LOOP_CALLBACK_H

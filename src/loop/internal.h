@@ -1,6 +1,6 @@
 /*
- * A loop from the inside: shared by the files of this layer, and read by the layers above, which find
- * here what they keep per loop.
+ * A loop from the inside: shared by the files of this layer, and read by the layers above, which
+ * find here what they keep per loop.
  */
 #ifndef ALOOP_SRC_LOOP_INTERNAL_H
 #define ALOOP_SRC_LOOP_INTERNAL_H

@@ -1,10 +1,10 @@
 /*
- * How a loop begins and ends. Everything is acquired before anything else can see it, so failing at any
- * point leaves nothing; and closing works on what a failed beginning left as well.
+ * How a loop begins and ends. Everything is acquired before anything else can see it, so failing at
+ * any point leaves nothing; and closing works on what a failed beginning left as well.
  *
- * Three things keep parts of a loop alive. The program's references keep it open; when the last goes it is
- * closed. Its futures and tasks, which live in its pools, keep the memory, so that a result can be
- * read after the loop is closed. And so does a cancellable call from another thread.
+ * Three things keep parts of a loop alive. The program's references keep it open; when the last
+ * goes it is closed. Its futures and tasks, which live in its pools, keep the memory, so that a
+ * result can be read after the loop is closed. And so does a cancellable call from another thread.
  */
 #include "loop/callback.h"
 #include "loop/internal.h"
@@ -42,8 +42,7 @@ aloop *aloop_ref(aloop *loop)
 
 void aloop_unref(aloop *loop)
 {
-    if (loop == NULL ||
-        atomic_fetch_sub_explicit(&loop->references, 1, memory_order_acq_rel) != 1)
+    if (loop == NULL || atomic_fetch_sub_explicit(&loop->references, 1, memory_order_acq_rel) != 1)
         return;
     (void)aloop_close(loop);
     loop_memory_unref(loop);
@@ -51,7 +50,8 @@ void aloop_unref(aloop *loop)
 
 static bool options_are_valid(const aloop_options *options)
 {
-    return options->size >= offsetof(aloop_options, slow_callback) + sizeof options->slow_callback &&
+    return options->size >=
+               offsetof(aloop_options, slow_callback) + sizeof options->slow_callback &&
            options->clock >= ALOOP_CLOCK_MONOTONIC && options->clock <= ALOOP_CLOCK_VIRTUAL &&
            options->busy_poll >= 0 && options->slow_callback >= 0;
 }
@@ -178,8 +178,8 @@ int aloop_after_fork(aloop *loop)
         return error;
     if (!loop_is_forked(loop))
         return 0;
-    /* The child's copies of the fds; the parent's are untouched. Calls that other threads had posted
-       belong to the parent, where those threads live on. */
+    /* The child's copies of the fds; the parent's are untouched. Calls that other threads had
+       posted belong to the parent, where those threads live on. */
     loop->is_running = false;
     atomic_store_explicit(&loop->thread, 0, memory_order_relaxed);
     close_poller(loop);

@@ -1,18 +1,18 @@
 /*
  * The loop's life and its turn. One turn waits, collects, runs:
- *   collecting  what the poller reported, calls from other threads and due timers are pushed to the ready
- *               queue; no user code runs;
- *   running     as many entries as were queued at that moment; what they schedule is for the next turn.
- * Between the two nothing can be unregistered, and while one runs the other's structures are not walked:
- * whole families of use-after-free have no place to happen.
+ *   collecting  what the poller reported, calls from other threads and due timers are pushed to the
+ * ready queue; no user code runs; running     as many entries as were queued at that moment; what
+ * they schedule is for the next turn. Between the two nothing can be unregistered, and while one
+ * runs the other's structures are not walked: whole families of use-after-free have no place to
+ * happen.
  */
 #include "base/compiler.h"
 #include "loop/internal.h"
 #include "loop/watch.h"
 
-/* A poll costs as much as 60 callbacks, so while more are ready it is put off, for this many callbacks or
-   about this long. The time is not looked at for each callback, which would cost ten; instead each poll
-   works out from the last stretch how many callbacks fit. */
+/* A poll costs as much as 60 callbacks, so while more are ready it is put off, for this many
+   callbacks or about this long. The time is not looked at for each callback, which would cost ten;
+   instead each poll works out from the last stretch how many callbacks fit. */
 #define POLL_CALLBACKS_MAX 64
 #define POLL_INTERVAL ALOOP_US(10)
 
@@ -110,7 +110,7 @@ static int wait_for_events(aloop *loop, aloop_ns max_wait, struct poller_event *
         count = poll_busily(loop, timeout, events);
         if (count != 0)
             return count;
-        timeout = timeout == ALOOP_NEVER ? timeout
+        timeout = timeout == ALOOP_NEVER      ? timeout
                   : timeout > loop->busy_poll ? timeout - loop->busy_poll
                                               : 0;
     }

@@ -1,11 +1,11 @@
 /*
- * Calls from other threads: a lock-free stack that producers push to, and the loop takes as a whole and
- * reverses. Only the producer that finds the stack empty wakes the loop, so a burst of posts costs one
- * write.
+ * Calls from other threads: a lock-free stack that producers push to, and the loop takes as a whole
+ * and reverses. Only the producer that finds the stack empty wakes the loop, so a burst of posts
+ * costs one write.
  *
  * Closing swaps a mark into the stack: whoever comes later is told that the loop is closed. The one
- * producer that may be between its push and its wake is kept from writing to an fd that is closed, and
- * perhaps somebody else's by now, by the lock; that is taken once per burst.
+ * producer that may be between its push and its wake is kept from writing to an fd that is closed,
+ * and perhaps somebody else's by now, by the lock; that is taken once per burst.
  */
 #include "loop/internal.h"
 

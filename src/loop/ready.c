@@ -1,6 +1,7 @@
 #include "loop/ready.h"
 
-/* Large enough for a small program's whole life, small enough (1 KiB) for a program of many loops. */
+/* Large enough for a small program's whole life, small enough (1 KiB) for a program of many loops.
+ */
 #define READY_CAPACITY_MIN 64
 
 int ready_init(struct ready *ready, struct memory *memory)

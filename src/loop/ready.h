@@ -1,13 +1,14 @@
 /*
  * The ready queue: a ring of {function, argument} by value, first in first out.
  *
- * What may become ready later (a timer, a reader, a task) reserves a place when it is made, and has at
- * most one entry in the ring at any moment; so pushing it never fails, and a steady state never
- * allocates. aloop_call_soon() takes a place that nobody has reserved, and grows the ring if it must.
+ * What may become ready later (a timer, a reader, a task) reserves a place when it is made, and has
+ * at most one entry in the ring at any moment; so pushing it never fails, and a steady state never
+ * allocates. aloop_call_soon() takes a place that nobody has reserved, and grows the ring if it
+ * must.
  *
- * Entries are numbered from 0 on as they are pushed, and the number is the handle of a call_soon: it is
- * scheduled while head <= number < tail, and cancelling overwrites the function. That costs a post nothing,
- * where an object per handle would cost half as much again as the post itself.
+ * Entries are numbered from 0 on as they are pushed, and the number is the handle of a call_soon:
+ * it is scheduled while head <= number < tail, and cancelling overwrites the function. That costs a
+ * post nothing, where an object per handle would cost half as much again as the post itself.
  */
 #ifndef ALOOP_SRC_LOOP_READY_H
 #define ALOOP_SRC_LOOP_READY_H

@@ -59,8 +59,8 @@ static int watch_check(aloop *loop, int fd)
     return 0;
 }
 
-/* The number of a library's socket that was closed behind our back can come up again: what is left of it
-   must not stand in the way, and its waiters wake to find it gone. */
+/* The number of a library's socket that was closed behind our back can come up again: what is left
+   of it must not stand in the way, and its waiters wake to find it gone. */
 static void evict_stale(aloop *loop, int fd)
 {
     if ((size_t)fd < loop->fd_capacity && loop->fds[fd] != NULL)
@@ -143,8 +143,8 @@ static int watch_register(aloop *loop, struct watch *watch, uint8_t wanted)
         error = class->modify(loop->poller, watch->fd, id, wanted);
     if (error == -ENOENT)
         error = class->add(loop->poller, watch->fd, id, wanted, POLLER_LEVEL);
-    /* What the kernel refuses to poll, a regular file, never blocks: it counts as always ready, so that
-       a program whose input was redirected from a file goes on working. */
+    /* What the kernel refuses to poll, a regular file, never blocks: it counts as always ready, so
+       that a program whose input was redirected from a file goes on working. */
     watch->is_always_ready = error == -EPERM;
     list_del(&watch->always_link);
     if (!watch->is_always_ready)
@@ -159,8 +159,8 @@ int watch_add_interest(aloop *loop, struct watch *watch)
     uint8_t wanted = watch_wanted(watch);
     int error;
 
-    /* Even if the same was wanted before: by now the number may be another file's, closed and opened again
-       without a word, and telling the poller is how that comes out. */
+    /* Even if the same was wanted before: by now the number may be another file's, closed and
+       opened again without a word, and telling the poller is how that comes out. */
     error = watch_register(loop, watch, wanted);
     if (error == 0 && !watch->is_always_ready)
         watch->registered = wanted;
@@ -186,7 +186,8 @@ void watch_drop_interest(aloop *loop, struct watch *watch)
 
 void watch_collect(aloop *loop, struct watch *watch, uint32_t events)
 {
-    /* Whoever waits finds out by its own call: a read gives the end of the stream, a write the error. */
+    /* Whoever waits finds out by its own call: a read gives the end of the stream, a write the
+     * error. */
     if (events & POLLER_ERROR)
         events |= POLLER_READ | POLLER_WRITE;
     if (events & POLLER_HANGUP)
@@ -207,8 +208,10 @@ void watch_collect(aloop *loop, struct watch *watch, uint32_t events)
 
 void watch_collect_always_ready(aloop *loop)
 {
-    for (struct list *link = loop->always_ready.next; link != &loop->always_ready; link = link->next)
-        watch_collect(loop, CONTAINER_OF(link, struct watch, always_link), POLLER_READ | POLLER_WRITE);
+    for (struct list *link = loop->always_ready.next; link != &loop->always_ready;
+         link = link->next)
+        watch_collect(loop, CONTAINER_OF(link, struct watch, always_link),
+                      POLLER_READ | POLLER_WRITE);
 }
 
 int watch_register_all(aloop *loop)
@@ -223,8 +226,8 @@ int watch_register_all(aloop *loop)
 
         if (!watch->registered)
             continue;
-        error = class->add(loop->poller, watch->fd, (uint64_t)slots_number(watch), watch->registered,
-                           watch->is_edge ? POLLER_EDGE : POLLER_LEVEL);
+        error = class->add(loop->poller, watch->fd, (uint64_t)slots_number(watch),
+                           watch->registered, watch->is_edge ? POLLER_EDGE : POLLER_LEVEL);
         /* An fd that the program has closed since: its waiters find out when they use it. */
         if (error == -EBADF)
             watch_collect(loop, watch, POLLER_READ | POLLER_WRITE);
@@ -252,7 +255,8 @@ void watch_close_all(aloop *loop)
     loop->fd_capacity = 0;
 }
 
-size_t watch_walk_sockets(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg)
+size_t watch_walk_sockets(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg),
+                          void *arg)
 {
     const struct watch *watch;
     uint32_t cursor = 0;

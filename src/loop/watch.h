@@ -1,16 +1,15 @@
 /*
- * A watch: the loop's side of one fd that is registered with the poller. There is at most one per fd, in
- * one of two modes:
- *   level   made for aloop_add_reader() and for awaiting aloop_readable() on a foreign fd; registered for
- *           just what somebody wants at the moment, and gone when nobody wants anything;
- *   edge    made for the library's own sockets: registered once, both directions, for the fd's life;
- *           what became ready is remembered in `ready` until a system call has used it up, so an
+ * A watch: the loop's side of one fd that is registered with the poller. There is at most one per
+ * fd, in one of two modes: level   made for aloop_add_reader() and for awaiting aloop_readable() on
+ * a foreign fd; registered for just what somebody wants at the moment, and gone when nobody wants
+ * anything; edge    made for the library's own sockets: registered once, both directions, for the
+ * fd's life; what became ready is remembered in `ready` until a system call has used it up, so an
  *           await costs no registration.
  *
- * Its slot number is the poller's id: an event that carries the number of a watch that is gone is stale, and
- * found out. Since nothing is unregistered between the poller's answer and its collection, a stale event
- * means that the kernel still holds a registration we cannot reach (the fd was closed behind our back
- * while a duplicate stays open), and the poller's set is rebuilt.
+ * Its slot number is the poller's id: an event that carries the number of a watch that is gone is
+ * stale, and found out. Since nothing is unregistered between the poller's answer and its
+ * collection, a stale event means that the kernel still holds a registration we cannot reach (the
+ * fd was closed behind our back while a duplicate stays open), and the poller's set is rebuilt.
  */
 #ifndef ALOOP_SRC_LOOP_WATCH_H
 #define ALOOP_SRC_LOOP_WATCH_H
@@ -24,8 +23,8 @@ struct watch {
     bool is_always_ready; /* the kernel refuses to poll it: a regular file */
     uint8_t registered;   /* level: what the poller has been told; 0: not registered */
     uint8_t ready;        /* edge: POLLER_READ and POLLER_WRITE as far as known */
-    uint8_t hangup;       /* edge: POLLER_HANGUP, POLLER_ERROR once seen: then a short read is not the last */
-    uint8_t busy;         /* edge: directions in which an operation waits; a second one is refused */
+    uint8_t hangup;       /* edge: HANGUP, ERROR once seen: then a short read is not the last */
+    uint8_t busy;         /* edge: directions in which an operation waits: no second one */
     aloop_waitlist readers;
     aloop_waitlist writers;
     struct callback_slot *reader; /* of aloop_add_reader() */
@@ -33,16 +32,17 @@ struct watch {
     struct list always_link;
 };
 
-/* Registers a socket of the library for life. 0 and *out_watch; -ENOMEM, or what the kernel says. */
+/* Registers a socket of the library for life. 0 and *out_watch; -ENOMEM, or the kernel's error. */
 int watch_open(aloop *loop, int fd, struct watch **out_watch);
-/* Unregisters, and wakes all who wait: they find out that the number names nothing. The fd stays open. */
+/* Unregisters, and wakes all who wait: they find out that the number names nothing. The fd stays
+   open. */
 void watch_close(aloop *loop, struct watch *watch);
 
-/* The level watch of the fd, made if there is none. -EBADF, -EBUSY (the fd is a library socket's), -ENOMEM,
-   -ECHILD. A new one is not registered yet: call watch_add_interest() next. */
+/* The level watch of the fd, made if there is none. -EBADF, -EBUSY (the fd is a library socket's),
+   -ENOMEM, -ECHILD. A new one is not registered yet: call watch_add_interest() next. */
 int watch_get(aloop *loop, int fd, struct watch **out_watch);
-/* Tells the poller of a level watch what is wanted, after a reader, writer or waiter was added. On error the
-   poller's state is as before: take that out again, and call watch_drop_interest(). */
+/* Tells the poller of a level watch what is wanted, after a reader, writer or waiter was added. On
+   error the poller's state is as before: take that out again, and call watch_drop_interest(). */
 int watch_add_interest(aloop *loop, struct watch *watch);
 /* The same after one was taken out; frees the watch if nothing is wanted any more. Never fails. */
 void watch_drop_interest(aloop *loop, struct watch *watch);
@@ -62,7 +62,8 @@ void watch_collect_always_ready(aloop *loop);
 int watch_register_all(aloop *loop);
 /* At the loop's end: closes library sockets' fds too. */
 void watch_close_all(aloop *loop);
-size_t watch_walk_sockets(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg);
+size_t watch_walk_sockets(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg),
+                          void *arg);
 
 /* callback.c: queues the reader's or writer's callback. */
 void callback_ready(aloop *loop, struct callback_slot *callback);
