@@ -37,17 +37,21 @@ number == "0" && /:Source:/ {
 
 END {
     for (file in lines) {
+        # Runs of missed lines are shown as one range, whatever comments lie in between.
         missed = ""
-        for (n = 1; n <= last[file]; n++) {
-            if (!((file, n) in ran))
-                continue
-            total++
-            if (ran[file, n]) {
-                covered++
-                here[file]++
-            } else {
-                missed = missed " " n
+        from = to = 0
+        for (n = 1; n <= last[file] + 1; n++) {
+            counts = (file, n) in ran
+            if (counts && !ran[file, n]) {
+                from = from ? from : n
+                to = n
+            } else if (from && (counts || n > last[file])) {
+                missed = missed " " (from == to ? from : from "-" to)
+                from = 0
             }
+            total += counts
+            covered += counts && ran[file, n]
+            here[file] += counts && ran[file, n]
         }
         if (missed != "")
             printf "%6.1f %%  %s: not run:%s\n", percent(here[file], lines[file]), file, missed
