@@ -512,6 +512,22 @@ static void rebuild_fails(void **state)
     assert_int_equal(wait_once(f), 1);
 }
 
+/* The new queue gets the number of an fd that was closed behind our back: it is not put into
+   itself. */
+static void rebuild_under_a_closed_number(void **state)
+{
+    struct fixture *f = *state;
+    int closed = dup(f->fds[1]);
+
+    assert_int_equal(class->add(f->poller, closed, 4, POLLER_READ, POLLER_LEVEL), 0);
+    assert_int_equal(add(f, 5, POLLER_READ, POLLER_LEVEL), 0);
+    close(closed);
+    fake.change_count = 0;
+    assert_int_equal(class->rebuild(f->poller), 0);
+    assert_int_equal(fake_kevent_changes(closed, EVFILT_READ, EV_ADD), 0);
+    assert_int_equal(fake_kevent_changes(f->fds[0], EVFILT_READ, EV_ADD), 1);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -543,6 +559,7 @@ int main(void)
         TEST(row_33_error_event),
         TEST(no_queue),
         TEST(rebuild_fails),
+        TEST(rebuild_under_a_closed_number),
     };
 
     return cmocka_run_group_tests_name("kqueue quirks", tests, NULL, NULL);
