@@ -59,6 +59,25 @@ static void order_is_that_of_the_fds(void **state)
     }
 }
 
+/* After a short answer the next one goes on where it ended; once all was told, order is as before. */
+static void a_short_answer_leaves_no_trace(void **state)
+{
+    static const int orders[][3] = {{1, 2, 0}, {0, 1, 2}};
+    struct fixture *f = *state;
+
+    for (int fd = 0; fd < 3; fd++) {
+        assert_int_equal(sim_set_ready(f->poller, fd, POLLER_READ), 0);
+        assert_int_equal(class->add(f->poller, fd, 1, POLLER_READ, POLLER_LEVEL), 0);
+    }
+    assert_int_equal(class->wait(f->poller, 0, f->events, 1), 1);
+    assert_int_equal(f->events[0].fd, 0);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(class->wait(f->poller, 0, f->events, ROOM), 3);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(f->events[i].fd, orders[round][i]);
+    }
+}
+
 /* An hour costs nothing, and a test can see how long the loop meant to wait. */
 static void a_wait_never_blocks(void **state)
 {
@@ -107,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(order_is_that_of_the_fds),
+        TEST(a_short_answer_leaves_no_trace),
         TEST(a_wait_never_blocks),
         TEST(each_call_is_an_edge),
         TEST(refusals),
