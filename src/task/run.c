@@ -113,6 +113,8 @@ int aloop_run_coro(const aloop_coro *coro, const void *frame)
     if (error < 0)
         return error;
     result = aloop_run_coro_in(loop, coro, frame);
+    /* Another thread may hold a reference, to find the loop closed. */
+    (void)aloop_close(loop);
     aloop_unref(loop);
     return result > INT_MAX ? INT_MAX : result < INT_MIN ? INT_MIN : (int)result;
 }
