@@ -23,13 +23,12 @@ int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t siz
 int sys_getsockname(int fd, struct sockaddr *address, socklen_t *size);
 int sys_getpeername(int fd, struct sockaddr *address, socklen_t *size);
 int sys_unlink(const char *path);
+int sys_path_is_socket(const char *path);
 int sys_fd_is_open(int fd);
 int sys_fd_is_pollable(int fd);
 int sys_set_nonblocking(int fd, bool nonblocking);
 int sys_wake(int fd);
 int sys_wake_drain(int fd);
-/* For a system that cannot make fds so in one call. Closes the fd on error. */
-int sys_prepare_fd(int fd);
 
 /* fork.c */
 uint64_t sys_fork_generation(void);

@@ -70,6 +70,8 @@ struct sys {
        Nothing to do, and 0, where send's flag does it. */
     int (*no_sigpipe)(int fd);
     int (*unlink)(const char *path);
+    /* 1 if the path is a socket's (and no link to one), 0 if it is something else; -ENOENT, ... */
+    int (*path_is_socket)(const char *path);
     /* 1 if the fd is open, else -EBADF. EINTR: cannot happen. */
     int (*fd_is_open)(int fd);
     /* 1 if the kernel can tell when the fd is ready; -EPERM if it cannot (regular files,

@@ -58,10 +58,21 @@ int sys_no_sigpipe(int fd)
 #endif
 }
 
+/* What an fd needs that was made without flags. Closes it on error. */
+static int prepare_fd(int fd)
+{
+    int error;
+
+    error = fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : sys_set_nonblocking(fd, true);
+    if (error < 0)
+        sys_close(fd);
+    return error;
+}
+
 /* What a socket needs that was made without flags. Closes it on error. */
 static int prepare_socket(int fd)
 {
-    int error = sys_prepare_fd(fd);
+    int error = prepare_fd(fd);
 
     if (error < 0)
         return error;
@@ -133,12 +144,12 @@ int sys_wake_open(int fds[2])
 
     if (pipe(ends) < 0)
         return -errno;
-    result = sys_prepare_fd(ends[0]);
+    result = prepare_fd(ends[0]);
     if (result < 0) {
         sys_close(ends[1]);
         return result;
     }
-    result = sys_prepare_fd(ends[1]);
+    result = prepare_fd(ends[1]);
     if (result < 0) {
         sys_close(ends[0]);
         return result;

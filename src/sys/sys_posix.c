@@ -113,6 +113,15 @@ int sys_unlink(const char *path)
     return answer(unlink(path));
 }
 
+int sys_path_is_socket(const char *path)
+{
+    struct stat status;
+
+    if (lstat(path, &status) < 0)
+        return -errno;
+    return S_ISSOCK(status.st_mode) ? 1 : 0;
+}
+
 int sys_fd_is_open(int fd)
 {
     return fcntl(fd, F_GETFD) < 0 ? -errno : 1;
@@ -138,16 +147,6 @@ int sys_set_nonblocking(int fd, bool nonblocking)
         return -errno;
     wanted = nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
     return wanted == flags ? 0 : answer(fcntl(fd, F_SETFL, wanted));
-}
-
-int sys_prepare_fd(int fd)
-{
-    int error;
-
-    error = fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : sys_set_nonblocking(fd, true);
-    if (error < 0)
-        sys_close(fd);
-    return error;
 }
 
 /* Eight bytes are what an eventfd takes; a pipe takes them as one too. */
