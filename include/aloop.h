@@ -7,8 +7,10 @@
 #include <aloop/base.h>
 #include <aloop/coro.h>
 #include <aloop/future.h>
+#include <aloop/group.h>
 #include <aloop/loop.h>
 #include <aloop/op.h>
+#include <aloop/scope.h>
 #include <aloop/task.h>
 #include <aloop/waitlist.h>
 

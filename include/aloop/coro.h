@@ -14,25 +14,26 @@
  *         ALOOP_END;
  *     }
  *
- * and somewhere else ALOOP_TRY(aloop_call(countdown, .n = 3)), aloop_create_task(countdown, .n = 3), or
- * aloop_run(countdown, .n = 3). Arguments not named are zero.
+ * and somewhere else ALOOP_TRY(aloop_call(countdown, .n = 3)), aloop_create_task(countdown, .n =
+ * 3), or aloop_run(countdown, .n = 3). Arguments not named are zero.
  *
- * The body is an ordinary function with one parameter, `self`, that is left at each await and entered again
- * behind it. Hence its rules:
- *   - a plain local variable is lost at an await: keep in the frame what must survive one. Compilers find what
- *     breaks this: gcc with -O2 -Wmaybe-uninitialized (part of -Wall), clang with -Wconditional-uninitialized;
+ * The body is an ordinary function with one parameter, `self`, that is left at each await and
+ * entered again behind it. Hence its rules:
+ *   - a plain local variable is lost at an await: keep in the frame what must survive one.
+ *     Compilers find what breaks this: gcc with -O2 -Wmaybe-uninitialized (part of -Wall), clang
+ *     with -Wconditional-uninitialized;
  *   - end with ALOOP_RETURN or ALOOP_END, never with `return` (a compile error);
  *   - at most one await on a source line (two are a compile error);
- *   - a frame is at most ALOOP_FRAME_MAX bytes (a compile error): it is zeroed and copied when it is created, so
- *     large buffers belong outside, with a pointer to them in the frame.
+ *   - a frame is at most ALOOP_FRAME_MAX bytes (a compile error): it is zeroed and copied when it
+ *     is created, so large buffers belong outside, with a pointer to them in the frame.
  * With GCC and Clang an await may stand in any statement, a `switch` of your own included. With
- * -DALOOP_STRICT_ISO, or another compiler, coroutines resume by way of a `switch`, and an await inside a
- * `switch` of your own ends the program with a message that names it.
+ * -DALOOP_STRICT_ISO, or another compiler, coroutines resume by way of a `switch`, and an await
+ * inside a `switch` of your own ends the program with a message that names it.
  *
- * The protocol beneath is plain C, and the macros are nothing more than a way to write it. A coroutine is
- * described by an aloop_coro, whose step function is called with the frame to run it on, and returns
- * ALOOP_STEP_SUSPENDED, or ALOOP_STEP_DONE when the frame's `outcome` is its result. A step function by hand
- * is a state machine; this one does what `countdown` does:
+ * The protocol beneath is plain C, and the macros are nothing more than a way to write it. A
+ * coroutine is described by an aloop_coro, whose step function is called with the frame to run it
+ * on, and returns ALOOP_STEP_SUSPENDED, or ALOOP_STEP_DONE when the frame's `outcome` is its
+ * result. A step function by hand is a state machine; this one does what `countdown` does:
  *
  *     struct by_hand { aloop_frame frame; int n; };
  *
@@ -58,8 +59,9 @@
  *         return ALOOP_STEP_DONE;
  *     }
  *
- *     static const aloop_coro by_hand_coro = {.name = "by_hand", .file = __FILE__,
- *                                             .step = by_hand_step, .size = sizeof(struct by_hand)};
+ *     static const aloop_coro by_hand_coro = {
+ *         .name = "by_hand", .file = __FILE__, .step = by_hand_step,
+ *         .size = sizeof(struct by_hand)};
  */
 #ifndef ALOOP_CORO_H
 #define ALOOP_CORO_H
@@ -84,8 +86,9 @@ typedef struct aloop_step {
 #define ALOOP_STEP_DONE ((aloop_step){1})
 
 /*
- * The head of every frame. All zero before the first step, save for task, caller and coro, which the library
- * sets. Of the others, `result` is the library's to write; the rest is the step function's.
+ * The head of every frame. All zero before the first step, save for task, caller and coro, which
+ * the library sets. Of the others, `result` is the library's to write; the rest is the step
+ * function's.
  */
 typedef struct aloop_frame {
     int64_t result;  /* the outcome of the last await */
@@ -94,7 +97,7 @@ typedef struct aloop_frame {
     struct aloop_frame *caller; /* who awaits this frame; NULL for a task's first */
     const aloop_coro *coro;
     const void *resume; /* where to go on */
-    int line;           /* of the await that it is in; also where to go on, under ALOOP_STRICT_ISO */
+    int line;           /* of the await it is in; also where to go on, under ALOOP_STRICT_ISO */
     unsigned char phase;
     unsigned char flags; /* the library's */
 } aloop_frame;
@@ -104,16 +107,17 @@ struct aloop_coro {
     const char *name;
     const char *file;
     aloop_step (*step)(aloop_frame *frame);
-    /* Called when a frame is thrown away that did not come to its end, because its loop was closed: to free
-       what the frame owns. It must not await. May be NULL. */
+    /* Called when a frame is thrown away that did not come to its end, because its loop was
+       closed: to free what the frame owns. It must not await. May be NULL. */
     void (*cleanup)(aloop_frame *frame);
     size_t size; /* of the whole frame */
     int line;    /* where it is defined; 0 if unknown */
 };
 
 /*
- * Begins to await `op`. True: the step function must return ALOOP_STEP_SUSPENDED, and is called again when the
- * operation has ended. False: that has ended already. Either way the outcome is then in frame->result.
+ * Begins to await `op`. True: the step function must return ALOOP_STEP_SUSPENDED, and is called
+ * again when the operation has ended. False: that has ended already. Either way the outcome is then
+ * in frame->result.
  */
 ALOOP_API bool aloop_frame_await_op(aloop_frame *frame, const aloop_op *op);
 
@@ -123,8 +127,8 @@ static inline bool aloop_frame_await(aloop_frame *frame, aloop_op op)
 }
 
 /*
- * Between the two a cancellation of the task waits: what ALOOP_FINALLY is made of. To be called at most once each,
- * in this order.
+ * Between the two a cancellation of the task waits: what ALOOP_FINALLY is made of. To be called at
+ * most once each, in this order.
  */
 ALOOP_API void aloop_frame_enter_finally(aloop_frame *frame);
 ALOOP_API void aloop_frame_leave_finally(aloop_frame *frame);
@@ -161,13 +165,15 @@ ALOOP_API void aloop_frame_lost(const aloop_frame *frame);
         .size = sizeof(struct NAME), .line = __LINE__};                                            \
     static aloop_step NAME##_aloop_body_(struct NAME *self)
 
-/* Arguments by name, and nothing at all where there are none: ISO C wants something in the braces. */
+/* Arguments by name, and nothing at all where there are none: ISO C wants something in the
+   braces. */
 #define ALOOP_ARGUMENTS_(...) ALOOP_ARGUMENTS_2_(__VA_ARGS__, .aloop_frame_ = {0})
 #define ALOOP_ARGUMENTS_2_(NAME, ...) &NAME##_coro, &(struct NAME){__VA_ARGS__}
 
 /* The operation that runs NAME on this task, with arguments by name: its result is the await's. */
 #define aloop_call(...) aloop_call_op(ALOOP_ARGUMENTS_(__VA_ARGS__))
-/* A task that runs NAME on the loop that is running. Returns owned, never NULL: aloop_task_new(). */
+/* A task that runs NAME on the loop that is running. Returns owned, never NULL:
+   aloop_task_new(). */
 #define aloop_create_task(...) \
     aloop_task_new(aloop_get_running_loop(), ALOOP_ARGUMENTS_(__VA_ARGS__))
 /* The same on `loop`, which need not run yet: aloop_create_task_in(loop, NAME, ...). */
@@ -218,23 +224,23 @@ static inline void aloop_frame_leave_(aloop_frame *frame)
             ALOOP_RETURN(self->aloop_frame_.result);                                               \
     } while (0)
 
-/* Ends the coroutine with `value`, >= 0 a result, < 0 an error, by way of ALOOP_FINALLY. In there, it ends the
-   cleanup, and its value takes the place of the one that was being returned. */
+/* Ends the coroutine with `value`, >= 0 a result, < 0 an error, by way of ALOOP_FINALLY. In
+   there, it ends the cleanup, and its value takes the place of the one that was being returned. */
 #define ALOOP_RETURN(value)                                                                        \
     do {                                                                                           \
         self->aloop_frame_.outcome = (value);                                                      \
         goto aloop_leave_;                                                                         \
     } while (0)
 
-/* What follows runs once, however the body ended; it may await. The value being returned survives it. Stands
-   at the body's top level. */
+/* What follows runs once, however the body ended; it may await. The value being returned
+   survives it. Stands at the body's top level. */
 #define ALOOP_FINALLY                                                                              \
         break;                                                                                     \
     ALOOP_FINALLY_CASE_                                                                            \
         aloop_frame_enter_finally(&self->aloop_frame_)
 
-/* Closes the coroutine; falling into it returns 0. Leaving the outer switch by a stray `break` is falling
-   off the body, too. */
+/* Closes the coroutine; falling into it returns 0. Leaving the outer switch by a stray `break`
+   is falling off the body, too. */
 #define ALOOP_END                                                                                  \
             break;                                                                                 \
         ALOOP_DONE_CASE_                                                                           \
@@ -266,7 +272,8 @@ static inline void aloop_frame_leave_(aloop_frame *frame)
 
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(ALOOP_STRICT_ISO)
 
-/* Resumption by computed goto. A copy of the body would have other labels than those that frames remember. */
+/* Resumption by computed goto. A copy of the body would have other labels than those that frames
+   remember. */
 #if defined(__clang__)
 #define ALOOP_BODY_ATTRIBUTE_ __attribute__((noinline))
 #else

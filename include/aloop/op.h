@@ -1,13 +1,13 @@
 /*
- * Operations: what a coroutine awaits. An aloop_op is a small struct, passed by value: built by a function
- * such as aloop_sleep() or aloop_recv(), and started only when it is awaited; one that is never awaited
- * has done nothing.
+ * Operations: what a coroutine awaits. An aloop_op is a small struct, passed by value: built by a
+ * function such as aloop_sleep() or aloop_recv(), and started only when it is awaited; one that is
+ * never awaited has done nothing.
  *
- * Writing your own. An operation is a poll function and up to four arguments. Asked, it either completes,
- * and returns its outcome, or arranges to be woken and returns ALOOP_PENDING. It is asked when the await
- * begins, and again each time the task was woken, until it completes; so a wake-up is a hint and may be
- * spurious, and nothing is taken before the moment the coroutine gets it. For example, a flag that
- * tasks can wait for:
+ * Writing your own. An operation is a poll function and up to four arguments. Asked, it either
+ * completes, and returns its outcome, or arranges to be woken and returns ALOOP_PENDING. It is
+ * asked when the await begins, and again each time the task was woken, until it completes; so a
+ * wake-up is a hint and may be spurious, and nothing is taken before the moment the coroutine gets
+ * it. For example, a flag that tasks can wait for:
  *
  *     struct flag { bool is_set; aloop_waitlist waiters; };
  *
@@ -24,9 +24,9 @@
  *         return (aloop_op){.poll = flag_poll, .arg = {{.pointer = flag}}};
  *     }
  *
- * and whoever sets it calls aloop_wake_all(&flag->waiters). While it waits, the operation lives in the
- * task, at an address that stays. When it is cancelled or its time is up, the library takes it out of
- * the wait list and forgets it.
+ * and whoever sets it calls aloop_wake_all(&flag->waiters). While it waits, the operation lives in
+ * the task, at an address that stays. When it is cancelled or its time is up, the library takes it
+ * out of the wait list and forgets it.
  */
 #ifndef ALOOP_OP_H
 #define ALOOP_OP_H
@@ -47,14 +47,19 @@ typedef int64_t aloop_poll;
 #define ALOOP_PENDING INT64_MIN
 
 /* What some operations need beyond a poll function. Every member may be NULL. */
+struct fanout;
+
 typedef struct aloop_op_type {
     const char *name; /* for reports of what a task waits for: "recv" */
-    /* The future whose completion ends this operation: cancelling the task then cancels that future, and
-       goes on waiting until it has ended. Without one, cancelling ends the operation itself, at once. */
+    /* The future whose completion ends this operation: cancelling the task then cancels that
+       future, and goes on waiting until it has ended. Without one, cancelling ends the operation
+       itself, at once. */
     aloop_future *(*target)(const aloop_op *op);
-    /* The operation was pending and is given up: it is out of its wait list already; this gives back
-       whatever else it holds. */
+    /* The operation was pending and is given up: it is out of its wait list already; this gives
+       back whatever else it holds. */
     void (*drop)(aloop_task *task, aloop_op *op);
+    /* The library's: as target, for operations that wait for several tasks. */
+    struct fanout *(*fanout)(const aloop_op *op);
 } aloop_op_type;
 
 typedef union aloop_op_arg {
@@ -82,8 +87,8 @@ static inline aloop_poll aloop_op_wait(aloop_op *op, aloop_waitlist *list)
 }
 
 /*
- * Has the task that awaits woken no later than `deadline`, by aloop_time(), and returns ALOOP_PENDING. For
- * poll functions. Cannot fail.
+ * Has the task that awaits woken no later than `deadline`, by aloop_time(), and returns
+ * ALOOP_PENDING. For poll functions. Cannot fail.
  */
 ALOOP_API aloop_poll aloop_op_wait_until(aloop_task *task, aloop_ns deadline);
 
@@ -97,8 +102,8 @@ ALOOP_API aloop *aloop_task_loop(const aloop_task *task);
 ALOOP_API aloop_op aloop_op_with_timeout(aloop_op op, aloop_ns timeout);
 
 /*
- * Lets a cancellation interrupt this await even inside ALOOP_FINALLY, where it would otherwise wait until the
- * cleanup is over.
+ * Lets a cancellation interrupt this await even inside ALOOP_FINALLY, where it would otherwise wait
+ * until the cleanup is over.
  */
 ALOOP_API aloop_op aloop_cancellable(aloop_op op);
 

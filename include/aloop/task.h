@@ -1,9 +1,10 @@
 /*
  * Tasks: coroutines that run on a loop. How a coroutine is written is in <aloop/coro.h>.
  *
- * A task is a future (aloop_task_future()), reference counted as one: who creates it holds a reference and
- * drops it with aloop_task_unref(), at once if nobody will ask for its result; the loop holds one of its own
- * until the task is done, so a task cannot vanish. All calls are for the loop's thread.
+ * A task is a future (aloop_task_future()), reference counted as one: who creates it holds a
+ * reference and drops it with aloop_task_unref(), at once if nobody will ask for its result; the
+ * loop holds one of its own until the task is done, so a task cannot vanish. All calls are for the
+ * loop's thread.
  */
 #ifndef ALOOP_TASK_H
 #define ALOOP_TASK_H
@@ -17,9 +18,10 @@ extern "C" {
 typedef struct aloop_coro aloop_coro;
 
 /*
- * A task that will run `coro` on `loop`, from the next turn on; `frame` holds its arguments, coro->size bytes,
- * and is copied. The macros aloop_create_task() and aloop_create_task_in() of <aloop/coro.h> are how to
- * call it. Returns owned, never NULL; a loop that is NULL, closed or without memory gives a static task that has failed.
+ * A task that will run `coro` on `loop`, from the next turn on; `frame` holds its arguments,
+ * coro->size bytes, and is copied. The macros aloop_create_task() and aloop_create_task_in() of
+ * <aloop/coro.h> are how to call it. Returns owned, never NULL; a loop that is NULL, closed or
+ * without memory gives a static task that has failed.
  */
 ALOOP_API aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *frame);
 
@@ -28,23 +30,23 @@ ALOOP_API aloop_task *aloop_task_ref(aloop_task *task);
 ALOOP_API void aloop_task_unref(aloop_task *task);
 
 /*
- * Asks the task to end: the await it is in returns -ECANCELED, in its next turn, and what it awaits is cancelled
- * with it, unless shielded. A task that has not run yet runs to its first await and gets it there; one that
- * is in ALOOP_FINALLY, at its first await after that. It may catch the error and go on. False if it is done
- * already. asyncio: Task.cancel().
+ * Asks the task to end: the await it is in returns -ECANCELED, in its next turn, and what it awaits
+ * is cancelled with it, unless shielded. A task that has not run yet runs to its first await and
+ * gets it there; one that is in ALOOP_FINALLY, at its first await after that. It may catch the
+ * error and go on. False if it is done already. asyncio: Task.cancel().
  */
 ALOOP_API bool aloop_task_cancel(aloop_task *task);
 
 /*
  * How many requests to cancel the task there were, less the aloop_task_uncancel() calls. asyncio:
- * cancelling(). It tells whether an -ECANCELED from an await means that this task is to end, or only that what
- * it awaited was cancelled by somebody else.
+ * cancelling(). It tells whether an -ECANCELED from an await means that this task is to end, or
+ * only that what it awaited was cancelled by somebody else.
  */
 ALOOP_API unsigned aloop_task_cancelling(const aloop_task *task);
 
 /*
- * Takes one request back, for code that has swallowed a cancellation on purpose; at zero one that was not
- * delivered yet is forgotten. Returns how many remain. asyncio: uncancel().
+ * Takes one request back, for code that has swallowed a cancellation on purpose; at zero one that
+ * was not delivered yet is forgotten. Returns how many remain. asyncio: uncancel().
  */
 ALOOP_API unsigned aloop_task_uncancel(aloop_task *task);
 
@@ -56,45 +58,49 @@ ALOOP_API int64_t aloop_task_result(aloop_task *task);
 /* The name of its coroutine. asyncio: get_coro(). */
 ALOOP_API const char *aloop_task_name(const aloop_task *task);
 
-/* The task that runs in this thread at the moment (borrows), NULL outside of one. asyncio: current_task(). */
+/* The task that runs in this thread at the moment (borrows), NULL outside of one. asyncio:
+   current_task(). */
 ALOOP_API aloop_task *aloop_current_task(void);
 
 /*
- * The tasks of the loop that are not done: writes up to `capacity` of them to `tasks` (borrows), in order of
- * creation, and returns how many there are. asyncio: all_tasks().
+ * The tasks of the loop that are not done: writes up to `capacity` of them to `tasks` (borrows), in
+ * order of creation, and returns how many there are. asyncio: all_tasks().
  */
 ALOOP_API size_t aloop_all_tasks(const aloop *loop, aloop_task **tasks, size_t capacity);
 
 /*
- * Suspends for `delay`, never less; 0 or less: for one turn of the loop. The outcome is 0. asyncio: sleep().
+ * Suspends for `delay`, never less; 0 or less: for one turn of the loop. The outcome is 0. asyncio:
+ * sleep().
  */
 ALOOP_API aloop_op aloop_sleep(aloop_ns delay);
 
 /* The same until a point in time by aloop_time(). */
 ALOOP_API aloop_op aloop_sleep_until(aloop_ns deadline);
 
-/* Calls a coroutine: it runs on the task that awaits this. aloop_call() of <aloop/coro.h> is how to say it. */
+/* Calls a coroutine: it runs on the task that awaits this. aloop_call() of <aloop/coro.h> is how
+   to say it. */
 ALOOP_API aloop_op aloop_call_op(const aloop_coro *coro, const void *frame);
 
 /*
- * Runs the loop until the future is done. Returns its result, which counts as retrieved; or, if it is not done:
- * -ALOOP_ESTOPPED if the loop was stopped before that, or an error of aloop_run_forever(). asyncio:
- * run_until_complete().
+ * Runs the loop until the future is done. Returns its result, which counts as retrieved; or, if it
+ * is not done: -ALOOP_ESTOPPED if the loop was stopped before that, or an error of
+ * aloop_run_forever(). asyncio: run_until_complete().
  */
 ALOOP_API ALOOP_CHECKED int64_t aloop_run_until_complete_future(aloop *loop, aloop_future *future);
 ALOOP_API ALOOP_CHECKED int64_t aloop_run_until_complete_task(aloop *loop, aloop_task *task);
 
 /*
- * Ends the program's tasks in good order: cancels all that are left and runs the loop until they have ended;
- * errors other than the cancellation go to the exception handler. Returns 0, or an error of
- * aloop_run_forever(). asyncio: the end of run().
+ * Ends the program's tasks in good order: cancels all that are left and runs the loop until they
+ * have ended; errors other than the cancellation go to the exception handler. Returns 0, or an
+ * error of aloop_run_forever(). asyncio: the end of run().
  */
 ALOOP_API ALOOP_CHECKED int aloop_shutdown(aloop *loop);
 
 /*
- * A loop of its own, `coro` as its first task, aloop_shutdown() when that has ended, and the loop closed.
- * Returns the task's result, cut to the range of int; or the error of what failed first: aloop_new();
- * -EBUSY if a loop runs in this thread. The macro aloop_run() of <aloop/coro.h> is how to call it. asyncio: run().
+ * A loop of its own, `coro` as its first task, aloop_shutdown() when that has ended, and the loop
+ * closed. Returns the task's result, cut to the range of int; or the error of what failed first:
+ * aloop_new(); -EBUSY if a loop runs in this thread. The macro aloop_run() of <aloop/coro.h> is how
+ * to call it. asyncio: run().
  */
 ALOOP_API int aloop_run_coro(const aloop_coro *coro, const void *frame);
 

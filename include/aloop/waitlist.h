@@ -1,11 +1,11 @@
 /*
- * Wait lists: first come, first served queues of those who wait for something, linked through a node
- * that each waiter brings along, so that waiting never allocates. They are what locks, futures and
- * sockets queue their waiters on, and what an awaitable of your own uses (see <aloop/op.h>).
+ * Wait lists: first come, first served queues of those who wait for something, linked through a
+ * node that each waiter brings along, so that waiting never allocates. They are what locks, futures
+ * and sockets queue their waiters on, and what an awaitable of your own uses (see <aloop/op.h>).
  *
  * A wait list lives by value in whatever is waited for; all zero is an empty one, so a frame or a
- * static needs no initialisation. It must not be copied or freed while somebody waits on it. All calls
- * are for the loop's thread.
+ * static needs no initialisation. It must not be copied or freed while somebody waits on it. All
+ * calls are for the loop's thread.
  */
 #ifndef ALOOP_WAITLIST_H
 #define ALOOP_WAITLIST_H
@@ -77,9 +77,9 @@ static inline aloop_waiter *aloop_waitlist_first(const aloop_waitlist *list)
 }
 
 /*
- * Takes out the one who has waited longest and wakes it; false if nobody waits. The woken task runs in
- * a later turn of its loop, never inside this call, and asks again for what it waits for: see there
- * what a spurious wake-up means.
+ * Takes out the one who has waited longest and wakes it; false if nobody waits. The woken task runs
+ * in a later turn of its loop, never inside this call, and asks again for what it waits for: see
+ * there what a spurious wake-up means.
  */
 static inline bool aloop_wake_one(aloop_waitlist *list)
 {

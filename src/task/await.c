@@ -1,10 +1,10 @@
 /*
- * Awaiting: how an operation is started, asked again, given up, and how a call becomes a frame on top of
- * its caller's.
+ * Awaiting: how an operation is started, asked again, given up, and how a call becomes a frame on
+ * top of its caller's.
  *
- * The operation that a task waits for lives in the task, so there is at most one, that of the innermost
- * frame; a call is no pending operation, but a frame on top. That is why a chain of calls, however deep,
- * is resumed in one step, and waits at one place.
+ * The operation that a task waits for lives in the task, so there is at most one, that of the
+ * innermost frame; a call is no pending operation, but a frame on top. That is why a chain of
+ * calls, however deep, is resumed in one step, and waits at one place.
  */
 #include "task/internal.h"
 
@@ -43,11 +43,8 @@ static bool op_ends_with(struct aloop_task *task, int64_t outcome)
 /* Time is up, and the operation, asked once more, is still pending. True if that ends it now. */
 static bool op_time_is_up(struct aloop_task *task)
 {
-    const aloop_op_type *type = task->op.type;
-    aloop_future *target = type != NULL && type->target != NULL ? type->target(&task->op) : NULL;
-
     task->op.flags &= ~(unsigned)OP_HAS_TIMEOUT;
-    if (target != NULL && aloop_future_cancel(target)) {
+    if (task_cancel_awaited(task)) {
         task->op.flags |= OP_TIMED_OUT;
         return false;
     }
@@ -78,18 +75,25 @@ bool task_ask(struct aloop_task *task)
 {
     int64_t outcome;
 
-    if (ALOOP_UNLIKELY(task->alarm != 0) && task_take_alarm(task)) {
+    if (ALOOP_UNLIKELY(task->alarm != 0) && task_take_alarm(task) != 0) {
         task_drop_op(task);
         return op_ends_with(task, -ECANCELED);
     }
     outcome = task->op.poll(task, &task->op);
     if (outcome == ALOOP_PENDING)
         return op_waits(task);
-    /* Its target was cancelled for want of time, and the task was not. */
-    if (outcome == -ECANCELED && (task->op.flags & (OP_TIMED_OUT | OP_CANCELLED)) == OP_TIMED_OUT)
+    /* What it waited for was cancelled for want of time, and not because the task was. */
+    if (outcome == -ECANCELED &&
+        (task->op.flags & (OP_TIMED_OUT | OP_CANCELLED | OP_SCOPED)) == OP_TIMED_OUT)
         outcome = -ETIMEDOUT;
     op_ended(task);
     return op_ends_with(task, outcome);
+}
+
+bool task_begin_op(struct aloop_task *task)
+{
+    task->op.waiter.notify = task_notify;
+    return task->op.poll(task, &task->op) != ALOOP_PENDING || op_waits(task);
 }
 
 aloop_poll aloop_op_wait_until(aloop_task *task, aloop_ns deadline)
@@ -130,8 +134,6 @@ void frame_return(struct aloop_task *task)
     aloop_frame *caller = frame->caller;
     int64_t outcome = frame->outcome;
 
-    if (ALOOP_UNLIKELY(frame->flags & FRAME_HAS_SCOPE))
-        outcome = scope_leave(task, outcome);
     task->frame = caller;
     frame_free(task->future.loop, frame);
     caller->result = outcome;
@@ -148,7 +150,8 @@ aloop_op aloop_call_op(const aloop_coro *coro, const void *frame)
         .poll = call_poll, .flags = OP_IS_CALL, .arg = {{.data = coro}, {.data = frame}}};
 }
 
-/* A call with a deadline, or one that may be cancelled inside ALOOP_FINALLY: the frame gets a scope. */
+/* A call with a deadline, or one that may be cancelled inside ALOOP_FINALLY: the frame gets a
+   scope. */
 static bool await_call_in_scope(aloop_frame *frame)
 {
     struct aloop_task *task = frame->task;
@@ -158,31 +161,36 @@ static bool await_call_in_scope(aloop_frame *frame)
     frame->result = -ETIMEDOUT;
     if (op->flags & OP_HAS_TIMEOUT && op->timeout <= 0)
         return false;
-    error = scope_enter(task, op);
+    error = call_scope_enter(task, op);
     if (error == 0 && frame_push(task, op->arg[0].data, op->arg[1].data) == NULL)
-        error = (int)scope_leave(task, -ENOMEM);
-    if (error == 0)
-        task->frame->flags |= FRAME_HAS_SCOPE;
+        error = (int)call_scope_leave(task->scope, -ENOMEM);
     frame->result = error;
-    return error == 0;
+    if (error < 0)
+        return false;
+    /* The scope ends with the frame that it is for. */
+    task->scope->frame = task->frame;
+    task->frame->flags |= FRAME_HAS_SCOPE;
+    return true;
 }
 
 /* --- starting --- */
 
-/* A cancellation came earlier, and is delivered here. An operation without a target is not even started. */
-static bool await_cancelled(aloop_frame *frame)
+/* A cancellation came earlier, and is delivered here: to what the operation waits for, if it is
+   one that passes it on; any other is not even started. */
+static bool await_cancelled(aloop_frame *frame, unsigned alarm)
 {
     struct aloop_task *task = frame->task;
     aloop_op *op = &task->op;
 
-    if (op->type != NULL && op->type->target != NULL && op->poll(task, op) == ALOOP_PENDING) {
-        task->is_waiting = true;
-        op->flags |= OP_CANCELLED;
-        if (aloop_future_cancel(op->type->target(op)))
-            return true;
-        task_drop_op(task);
-    }
     frame->result = -ECANCELED;
+    if (op->type == NULL || (op->type->target == NULL && op->type->fanout == NULL) ||
+        op->poll(task, op) != ALOOP_PENDING)
+        return false;
+    task->is_waiting = true;
+    op->flags |= alarm;
+    if (task_cancel_awaited(task))
+        return true;
+    task_drop_op(task);
     return false;
 }
 
@@ -191,12 +199,15 @@ static NOINLINE bool await_carefully(aloop_frame *frame)
 {
     struct aloop_task *task = frame->task;
     aloop_op *op = &task->op;
+    unsigned alarm = 0;
     int64_t outcome;
 
     if (op->flags & OP_IS_CALL && op->flags & (OP_HAS_TIMEOUT | OP_CANCELLABLE))
         return await_call_in_scope(frame);
-    if (task->alarm != 0 && !(op->flags & OP_IS_CALL) && task_take_alarm(task))
-        return await_cancelled(frame);
+    if (task->alarm != 0 && !(op->flags & OP_IS_CALL))
+        alarm = task_take_alarm(task);
+    if (alarm != 0)
+        return await_cancelled(frame, alarm);
     outcome = op->poll(task, op);
     if (outcome != ALOOP_PENDING)
         frame->result = outcome;

@@ -1,10 +1,11 @@
 /*
  * Cancellation: a request is a count and an alarm at the task; delivering it makes one await return
- * -ECANCELED. If the task waits for a future, the request is passed on to that instead, and comes back as its
- * outcome (asyncio: _fut_waiter.cancel()).
+ * -ECANCELED. If the task waits for a future, the request is passed on to that instead, and comes
+ * back as its outcome (asyncio: _fut_waiter.cancel()).
  *
- * Requests travel along chains of tasks that join each other, and spread at gathers. Neither depth is ours
- * to choose, so chains are followed in a loop and gathers are put on a list of work: no recursion.
+ * Requests travel along chains of tasks that join each other, and spread at gathers. Neither depth
+ * is ours to choose, so chains are followed in a loop and gathers are put on a list of work: no
+ * recursion.
  */
 #include "task/internal.h"
 
@@ -13,19 +14,19 @@ bool task_is_cancellable(const struct aloop_task *task)
     return task->finally_depth == 0 || task->op.flags & OP_CANCELLABLE;
 }
 
-bool task_take_alarm(struct aloop_task *task)
+unsigned task_take_alarm(struct aloop_task *task)
 {
-    struct scope *scope;
+    aloop_scope *scope;
 
     if (task->alarm & ALARM_CANCEL && task_is_cancellable(task)) {
         task->alarm &= (uint8_t)~ALARM_CANCEL;
-        return true;
+        return OP_CANCELLED;
     }
     scope = task->alarm & ALARM_SCOPE ? scope_due(task) : NULL;
     if (scope == NULL)
-        return false;
-    scope_deliver(task, scope);
-    return true;
+        return 0;
+    scope_deliver(scope);
+    return OP_SCOPED;
 }
 
 static bool alarm_is_due(const struct aloop_task *task)
@@ -42,27 +43,48 @@ static bool future_accepts_cancel(aloop_future *future)
     return future->kind != FUTURE_GATHER || gather_accepts_cancel(future);
 }
 
-/* Delivers an alarm to a task that waits. Returns the future to pass the request on to, NULL if there is
-   none: the task has been woken, or gets the news at its next await. */
-static aloop_future *deliver(struct aloop_task *task)
+/* What the pending op of a task waits for, if that can still be cancelled: a future, or a
+   fan-out. */
+static bool find_awaited(const struct aloop_task *task, aloop_future **out_target,
+                         struct fanout **out_fanout)
 {
     const aloop_op_type *type = task->op.type;
+
+    *out_target = type != NULL && type->target != NULL ? type->target(&task->op) : NULL;
+    *out_fanout = type != NULL && type->fanout != NULL ? type->fanout(&task->op) : NULL;
+    if (*out_target != NULL && !future_accepts_cancel(*out_target))
+        *out_target = NULL;
+    return *out_target != NULL || *out_fanout != NULL;
+}
+
+static void put_to_work(struct fanout *fanout, struct list *work)
+{
+    if (list_is_empty(&fanout->link))
+        list_push(work, &fanout->link);
+}
+
+/* Delivers an alarm to a task that waits. Returns the future to pass the request on to, NULL if
+   there is none: the task has been woken, or gets the news at its next await, or a fan-out is on
+   the list. */
+static aloop_future *deliver(struct aloop_task *task, struct list *work)
+{
     aloop_future *target;
+    struct fanout *fanout;
 
     if (!task->is_waiting || !alarm_is_due(task))
         return NULL;
-    target = type != NULL && type->target != NULL ? type->target(&task->op) : NULL;
-    if (target == NULL || !future_accepts_cancel(target)) {
+    if (!find_awaited(task, &target, &fanout)) {
         task_wake(task);
         return NULL;
     }
-    (void)task_take_alarm(task);
-    task->op.flags |= OP_CANCELLED;
+    task->op.flags |= task_take_alarm(task);
+    if (fanout != NULL)
+        put_to_work(fanout, work);
     return target;
 }
 
 /* Cancels the future, and what it waits for, and so on to the chain's end. */
-static void cancel_chain(aloop_future *future, struct list *gathers)
+static void cancel_chain(aloop_future *future, struct list *work)
 {
     while (future != NULL && future_accepts_cancel(future)) {
         struct aloop_task *task = TASK_OF(future);
@@ -73,37 +95,63 @@ static void cancel_chain(aloop_future *future, struct list *gathers)
             future_finish_cancelled(future);
             return;
         case FUTURE_GATHER:
-            gather_begin_cancel(future, gathers);
+            put_to_work(gather_begin_cancel(future), work);
             return;
         case FUTURE_TASK:
             task->cancelling++;
             task->alarm |= ALARM_CANCEL;
-            future = deliver(task);
+            future = deliver(task, work);
             break;
         }
     }
 }
 
-static void cancel_all(aloop_future *future)
+static void do_work(struct list *work)
 {
-    struct list gathers;
     struct list *link;
 
-    list_init(&gathers);
-    cancel_chain(future, &gathers);
-    while ((link = list_pop(&gathers)) != NULL) {
-        aloop_future *child;
+    while ((link = list_pop(work)) != NULL) {
+        struct fanout *fanout = CONTAINER_OF(link, struct fanout, link);
+        void *cursor = NULL;
+        aloop_future *future;
 
-        for (size_t i = 0; (child = gather_child(link, i)) != NULL; i++)
-            cancel_chain(child, &gathers);
+        while ((future = fanout->next(fanout, &cursor)) != NULL)
+            cancel_chain(future, work);
     }
+}
+
+static void cancel_all(aloop_future *future, struct fanout *fanout)
+{
+    struct list work;
+
+    list_init(&work);
+    if (fanout != NULL)
+        put_to_work(fanout, &work);
+    cancel_chain(future, &work);
+    do_work(&work);
+}
+
+void cancel_fanout(struct fanout *fanout)
+{
+    cancel_all(NULL, fanout);
+}
+
+bool task_cancel_awaited(struct aloop_task *task)
+{
+    aloop_future *target;
+    struct fanout *fanout;
+
+    if (!find_awaited(task, &target, &fanout))
+        return false;
+    cancel_all(target, fanout);
+    return true;
 }
 
 bool aloop_future_cancel(aloop_future *future)
 {
     if (!future_accepts_cancel(future))
         return false;
-    cancel_all(future);
+    cancel_all(future, NULL);
     return true;
 }
 
@@ -114,12 +162,12 @@ bool aloop_task_cancel(aloop_task *task)
 
 void task_raise_alarm(struct aloop_task *task, uint8_t alarm)
 {
-    aloop_future *target;
+    struct list work;
 
+    list_init(&work);
     task->alarm |= alarm;
-    target = deliver(task);
-    if (target != NULL)
-        cancel_all(target);
+    cancel_chain(deliver(task, &work), &work);
+    do_work(&work);
 }
 
 unsigned aloop_task_cancelling(const aloop_task *task)

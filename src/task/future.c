@@ -1,7 +1,7 @@
 /*
- * Futures. Completing one only wakes: tasks that await it and done callbacks are entries of the ready
- * queue, with places reserved when they began to wait, so it cannot fail, and a chain of futures of which
- * each completes the next never nests on the C stack.
+ * Futures. Completing one only wakes: tasks that await it and done callbacks are entries of the
+ * ready queue, with places reserved when they began to wait, so it cannot fail, and a chain of
+ * futures of which each completes the next never nests on the C stack.
  */
 #include "task/internal.h"
 

@@ -1,15 +1,14 @@
 /*
- * Futures made of others: gather, and shield. Both hold references to what they are made of and watch it
- * by waiters of their own, and complete through an entry of the ready queue, so that nesting them
- * costs no C stack. As long as one is not settled it holds a reference to itself: its children may still
- * refer to it.
+ * Futures made of others: gather, and shield. Both hold references to what they are made of and
+ * watch it by waiters of their own, and complete through an entry of the ready queue, so that
+ * nesting them costs no C stack. As long as one is not settled it holds a reference to itself: its
+ * children may still refer to it.
  */
 #include "task/internal.h"
 
 struct composite {
     struct aloop_future future;
     struct list link;        /* in loop->composites until it is settled */
-    struct list cancel_link; /* in the list of work of a cancellation */
     bool is_queued;          /* has an entry in the ready queue */
 };
 
@@ -21,6 +20,7 @@ struct child {
 
 struct gather {
     struct composite base;
+    struct fanout fanout;
     size_t count;
     size_t pending; /* children that are not done */
     int64_t *results;
@@ -60,7 +60,6 @@ static struct composite *composite_new(aloop *loop, enum future_kind kind, size_
     }
     future_init(&composite->future, loop, kind);
     aloop_future_ref(&composite->future);
-    list_init(&composite->cancel_link);
     list_push(&loop->composites, &composite->link);
     composite->is_queued = false;
     return composite;
@@ -133,7 +132,8 @@ static void run_gather(aloop *loop, void *arg)
         gather_settle(gather);
 }
 
-/* Late failures, after the gather is done, count as retrieved as well: it was asked to look after them. */
+/* Late failures, after the gather is done, count as retrieved as well: it was asked to look
+   after them. */
 static void child_is_done(struct child *child)
 {
     struct gather *gather = child->gather;
@@ -154,6 +154,17 @@ static void child_notify(aloop_waiter *waiter)
         composite_queue(&gather->base, run_gather);
 }
 
+static aloop_future *next_child(struct fanout *fanout, void **cursor)
+{
+    struct gather *gather = CONTAINER_OF(fanout, struct gather, fanout);
+    struct child *child = *cursor != NULL ? *cursor : gather->children;
+
+    if (child == gather->children + gather->count)
+        return NULL;
+    *cursor = child + 1;
+    return child->future;
+}
+
 aloop_future *aloop_gather_future(aloop *loop, aloop_future *const *futures, size_t count,
                                   int64_t *results, unsigned flags)
 {
@@ -171,6 +182,7 @@ aloop_future *aloop_gather_future(aloop *loop, aloop_future *const *futures, siz
     gather = (struct gather *)(void *)composite_new(loop, FUTURE_GATHER, gather_size(count));
     if (gather == NULL)
         return future_failed(-ENOMEM);
+    fanout_init(&gather->fanout, next_child);
     gather->count = count;
     gather->pending = count;
     gather->results = results;
@@ -205,21 +217,10 @@ bool gather_accepts_cancel(aloop_future *future)
     return GATHER_OF(future)->pending > 0;
 }
 
-void gather_begin_cancel(aloop_future *future, struct list *work)
+struct fanout *gather_begin_cancel(aloop_future *future)
 {
-    struct composite *composite = COMPOSITE_OF(future);
-
     GATHER_OF(future)->is_cancelled = true;
-    if (list_is_empty(&composite->cancel_link))
-        list_push(work, &composite->cancel_link);
-}
-
-aloop_future *gather_child(struct list *link, size_t index)
-{
-    struct composite *composite = CONTAINER_OF(link, struct composite, cancel_link);
-    struct gather *gather = GATHER_OF(&composite->future);
-
-    return index < gather->count ? gather->children[index].future : NULL;
+    return &GATHER_OF(future)->fanout;
 }
 
 /* --- shield --- */
@@ -231,8 +232,8 @@ static void run_shield(aloop *loop, void *arg)
     struct aloop_future *outer = &shield->base.future;
 
     (void)loop;
-    /* If the outer was cancelled nobody looks at the inner's result here: an error of it is reported
-       when the last reference goes. */
+    /* If the outer was cancelled nobody looks at the inner's result here: an error of it is
+       reported when the last reference goes. */
     if (!future_is_done(outer)) {
         int64_t result = future_take(inner);
 

@@ -1,20 +1,38 @@
 /*
- * Futures and tasks from the inside: shared by the files of this layer and read by the layers above.
+ * Futures and tasks from the inside: shared by the files of this layer and read by the layers
+ * above.
  */
 #ifndef ALOOP_SRC_TASK_INTERNAL_H
 #define ALOOP_SRC_TASK_INTERNAL_H
 
 #include "loop/internal.h"
 
-#include <aloop/coro.h>
+#include <aloop/group.h>
 
 enum future_state { FUTURE_PENDING, FUTURE_FINISHED, FUTURE_CANCELLED };
+
+/*
+ * Something that passes a cancellation on to several futures: a gather, a group. Requests spread
+ * along a list of work, not by recursion.
+ */
+struct fanout {
+    struct list link; /* in the list of work */
+    /* The next of its futures; *cursor is NULL at first. NULL at the end. */
+    aloop_future *(*next)(struct fanout *fanout, void **cursor);
+};
+
+static inline void fanout_init(struct fanout *fanout,
+                               aloop_future *(*next)(struct fanout *fanout, void **cursor))
+{
+    list_init(&fanout->link);
+    fanout->next = next;
+}
 
 /* What a future is part of: who destroys it, and what cancelling it means. */
 enum future_kind { FUTURE_PLAIN, FUTURE_TASK, FUTURE_GATHER, FUTURE_SHIELD };
 
 struct aloop_future {
-    aloop *loop; /* NULL: the static one that stands for "no memory" and the like; never written to */
+    aloop *loop; /* NULL: a static one that stands for "no memory" and the like */
     int64_t result;
     aloop_waitlist waiters; /* done callbacks and tasks that await it, in the order they came */
     uint32_t references;
@@ -35,12 +53,13 @@ enum {
     OP_HAS_TIMEOUT = 2,
     OP_DEADLINE_SET = 4, /* `timeout` is by now the deadline */
     OP_TIMED_OUT = 8,    /* its target was cancelled because time was up ... */
-    OP_CANCELLED = 16,   /* ... or because the task was */
+    OP_CANCELLED = 16,   /* ... or because the task was ... */
+    OP_SCOPED = 128,     /* ... or a part of it */
     OP_IS_CALL = 32,
     OP_UNREF = 64 /* join: drop the caller's reference in the end */
 };
 
-struct scope;
+struct member;
 
 struct aloop_task {
     struct aloop_future future;
@@ -51,19 +70,24 @@ struct aloop_task {
     bool was_told_to_end;   /* by the loop's shutdown */
     uint32_t finally_depth; /* frames inside their ALOOP_FINALLY */
     uint32_t cancelling;
-    struct scope *scope; /* the innermost cancel scope */
+    aloop_scope *scope;     /* the innermost cancel scope */
+    struct member *member;  /* of the group it is in, until it is done */
     aloop_op op;
     struct heap_node timer; /* wakes the task for its op's sake */
     struct list link;       /* in loop->tasks until it is done */
 };
 
 /* frame->flags; ALOOP_FLAG_FINALLY_ is 1 */
-enum { FRAME_HAS_SCOPE = 2 };
+enum {
+    FRAME_HAS_SCOPE = 2, /* perhaps: look at the task's innermost one */
+    FRAME_ENDED = 4,     /* its step function is done; it waits for what is left in its groups */
+    FRAME_CLOSING = 8    /* the task's op is that wait */
+};
 
 #define TASK_OF(POINTER) CONTAINER_OF(POINTER, struct aloop_task, future)
 
-/* What a task may complete in one step before others get their turn: awaits that do not wait, and data
-   received, which counts by the size. */
+/* What a task may complete in one step before others get their turn: awaits that do not wait,
+   and data received, which counts by the size. */
 #define TASK_BUDGET 256
 
 /* --- future.c --- */
@@ -95,19 +119,21 @@ extern const struct upper_layer task_upper_layer;
 /* --- cancel.c --- */
 /* May a cancellation of the whole task interrupt its await now? */
 bool task_is_cancellable(const struct aloop_task *task);
-/* Is there news that its await may be told now? Then it counts as told: the await must end with -ECANCELED,
-   or its target be cancelled. */
-bool task_take_alarm(struct aloop_task *task);
+/* Is there news that its await may be told now? Then it counts as told: the await must end with
+   -ECANCELED, or what it waits for be cancelled. OP_CANCELLED, OP_SCOPED, or 0. */
+unsigned task_take_alarm(struct aloop_task *task);
+/* Cancels what the pending op waits for; false if it waits for nothing that would end by that. */
+bool task_cancel_awaited(struct aloop_task *task);
+/* Cancels all that a gather or a group is made of. */
+void cancel_fanout(struct fanout *fanout);
 /* Sets an alarm, and delivers it if the task waits. */
 void task_raise_alarm(struct aloop_task *task, uint8_t alarm);
 
 /* --- gather.c --- */
 /* Is any child not done? */
 bool gather_accepts_cancel(aloop_future *future);
-/* Cancellation was requested; puts the gather on the list of those whose children are to be cancelled. */
-void gather_begin_cancel(aloop_future *future, struct list *work);
-/* The i-th child of a gather on such a list, NULL past the end. */
-aloop_future *gather_child(struct list *link, size_t index);
+/* Cancellation was requested. What is to be cancelled. */
+struct fanout *gather_begin_cancel(aloop_future *future);
 /* The array of results is not to be written any more. */
 void gather_forget_results(aloop_future *future);
 /* Frees a gather or a shield. */
@@ -135,6 +161,8 @@ static inline void task_wake(struct aloop_task *task)
 /* --- await.c --- */
 /* Gives the pending op of a task another chance; true if it has ended, and frame->result is set. */
 bool task_ask(struct aloop_task *task);
+/* Starts the op that a frame's end has put into the task; true if it has ended already. */
+bool task_begin_op(struct aloop_task *task);
 /* Gives up the pending op. */
 void task_drop_op(struct aloop_task *task);
 /* The frame pushed last has ended: back to its caller. */
@@ -142,24 +170,53 @@ void frame_return(struct aloop_task *task);
 void frame_free(aloop *loop, aloop_frame *frame);
 
 /* --- scope.c --- */
-struct scope {
-    struct heap_node timer;
-    struct scope *outer;
-    struct aloop_task *task;
-    uint32_t finally_depth; /* the task's when the scope was entered ... */
-    uint32_t cancelling;    /* ... and its count of requests to cancel */
-    uint32_t saved_finally_depth;
-    bool has_timer;
-    bool is_expired;
-    bool is_delivered;
+enum scope_kind { SCOPE_CALL, SCOPE_TIMEOUT, SCOPE_GROUP };
+
+/* aloop_scope.flags */
+enum {
+    SCOPE_FIRED = 1,     /* what is inside is to be cancelled ... */
+    SCOPE_DELIVERED = 2, /* ... and has been told */
+    SCOPE_TIMED = 4      /* a place in the heap is reserved for its timer */
 };
 
-int scope_enter(struct aloop_task *task, const aloop_op *op);
-/* Leaves the innermost scope; what the outcome of what ran in it is outside. */
-int64_t scope_leave(struct aloop_task *task, int64_t outcome);
+static inline bool scope_is_entered(const aloop_scope *scope)
+{
+    return scope->task != NULL;
+}
+
+/* Makes it the innermost scope of the task, part of the frame that runs. 0, -ENOMEM, -EBUSY. */
+int scope_enter(struct aloop_task *task, aloop_scope *scope, enum scope_kind kind,
+                aloop_ns deadline);
+/* The same without a timer, which cannot fail. */
+void scope_enter_untimed(struct aloop_task *task, aloop_scope *scope, enum scope_kind kind);
+void scope_leave(aloop_scope *scope);
+/* Is `outcome` the -ECANCELED that the scope caused, and not the cancellation of the whole task? */
+bool scope_caught(const aloop_scope *scope, int64_t outcome);
 /* The innermost scope that has something to deliver now, NULL if none has; and its delivery. */
-struct scope *scope_due(const struct aloop_task *task);
-void scope_deliver(struct aloop_task *task, struct scope *scope);
+aloop_scope *scope_due(const struct aloop_task *task);
+void scope_deliver(aloop_scope *scope);
+/* What is inside is to be cancelled. */
+void scope_fire(aloop_scope *scope);
 void scope_timer_due(aloop *loop, struct heap_node *node);
+void scope_set_deadline(aloop_scope *scope, aloop_ns deadline);
+aloop_ns scope_deadline(const aloop_scope *scope);
+/* The scope of a call; what its outcome is outside. */
+int call_scope_enter(struct aloop_task *task, const aloop_op *op);
+int64_t call_scope_leave(aloop_scope *scope, int64_t outcome);
+/* The innermost frame has ended: leaves its scopes, and gives its outcome what they make of it.
+   False if it has to wait for children first; the task's op is then that wait. */
+bool frame_leave_scopes(struct aloop_task *task);
+/* Throws them away without waiting. */
+void frame_abandon_scopes(struct aloop_task *task);
+
+/* --- group.c --- */
+/* If children are left: cancels them, and makes *out_op the operation to wait for them. */
+bool group_must_wait(aloop_group *group, aloop_op *out_op);
+/* What the outcome of the group's coroutine is in the light of what its children did. */
+int64_t group_outcome(aloop_group *group, int64_t outcome);
+/* Forgets its errors and leaves its scope. */
+void group_end(aloop_group *group);
+/* The same with children that are left, when the loop is being closed. */
+void group_abandon(aloop_group *group);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Awaiting a future: joining, alone or shielded. While it waits, the operation holds a reference, so the
- * future cannot go away; its outcome is read at the moment the task resumes.
+ * Awaiting a future: joining, alone or shielded. While it waits, the operation holds a reference,
+ * so the future cannot go away; its outcome is read at the moment the task resumes.
  */
 #include "task/internal.h"
 

@@ -5,8 +5,8 @@
 
 #include <limits.h>
 
-/* Waits for the future on behalf of a run, and stops that through the ready queue, after the done callbacks that
-   were added before. */
+/* Waits for the future on behalf of a run, and stops that through the ready queue, after the
+   done callbacks that were added before. */
 struct run_end {
     aloop_waiter waiter;
     aloop *loop;

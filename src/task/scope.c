@@ -1,39 +1,56 @@
 /*
- * Cancel scopes: a part of a task, what one call runs, that is cancelled by itself. aloop_wait_for() of a
- * call makes one.
+ * Cancel scopes: parts of a task that are cancelled by themselves. A task's scopes form a stack:
+ * the call under an aloop_wait_for(), a timeout, a group of tasks.
  *
- * When its time is up, the innermost await inside gets -ECANCELED, as for a cancellation of the whole task,
- * but without counting as a request to cancel that; and if the call then ends with -ECANCELED, and nobody
- * asked for the task's cancellation in the meantime, that is -ETIMEDOUT outside (asyncio: Timeout).
- * Each scope delivers once. Inside an ALOOP_FINALLY that was entered after the scope, it waits.
+ * A scope fires: its time is up, or a group's child has failed. Then the innermost await inside
+ * gets -ECANCELED, as for a cancellation of the whole task, but without counting as a request to
+ * cancel that. Each scope delivers once. Inside an ALOOP_FINALLY that was entered after the scope,
+ * it waits. What an -ECANCELED that comes out of the scope means there is up to its kind, provided
+ * that nobody asked for the task's cancellation in the meantime (asyncio: Timeout.__aexit__, by
+ * counts).
  */
 #include "task/internal.h"
 
-int scope_enter(struct aloop_task *task, const aloop_op *op)
-{
-    aloop *loop = task->future.loop;
-    struct scope *scope = pool_alloc(&loop->pool, sizeof *scope);
+_Static_assert(sizeof(struct heap_node) <= sizeof(((aloop_scope *)0)->timer),
+               "the public struct has room for a timer");
 
-    if (scope == NULL)
-        return -ENOMEM;
-    *scope = (struct scope){.outer = task->scope,
-                            .task = task,
-                            .saved_finally_depth = task->finally_depth,
-                            .cancelling = task->cancelling,
-                            .has_timer = op->flags & OP_HAS_TIMEOUT};
-    heap_node_init(&scope->timer, TIMER_KIND_SCOPE);
-    if (scope->has_timer) {
-        if (heap_reserve(&loop->timers) < 0) {
-            pool_free(&loop->pool, scope, sizeof *scope);
-            return -ENOMEM;
-        }
-        heap_arm(&loop->timers, &scope->timer, time_add(loop->now, op->timeout));
-    }
-    /* Inside, a cancellation need not wait for the cleanup that this call is part of. */
-    if (op->flags & OP_CANCELLABLE)
-        task->finally_depth = 0;
-    scope->finally_depth = task->finally_depth;
+static struct heap_node *scope_timer(aloop_scope *scope)
+{
+    return (struct heap_node *)(void *)scope->timer;
+}
+
+static aloop_scope *scope_of_timer(struct heap_node *node)
+{
+    return CONTAINER_OF(node, aloop_scope, timer);
+}
+
+void scope_enter_untimed(struct aloop_task *task, aloop_scope *scope, enum scope_kind kind)
+{
+    *scope = (aloop_scope){.outer = task->scope,
+                           .task = task,
+                           .frame = task->frame,
+                           .finally_depth = task->finally_depth,
+                           .saved_finally_depth = task->finally_depth,
+                           .cancelling = task->cancelling,
+                           .kind = (unsigned char)kind};
+    heap_node_init(scope_timer(scope), TIMER_KIND_SCOPE);
+    task->frame->flags |= FRAME_HAS_SCOPE;
     task->scope = scope;
+}
+
+int scope_enter(struct aloop_task *task, aloop_scope *scope, enum scope_kind kind,
+                aloop_ns deadline)
+{
+    struct heap *timers = &task->future.loop->timers;
+
+    if (scope_is_entered(scope))
+        return -EBUSY;
+    if (heap_reserve(timers) < 0)
+        return -ENOMEM;
+    scope_enter_untimed(task, scope, kind);
+    scope->flags = SCOPE_TIMED;
+    if (deadline != ALOOP_NEVER)
+        heap_arm(timers, scope_timer(scope), deadline);
     return 0;
 }
 
@@ -41,56 +58,171 @@ int scope_enter(struct aloop_task *task, const aloop_op *op)
 static void update_alarm(struct aloop_task *task)
 {
     task->alarm &= (uint8_t)~ALARM_SCOPE;
-    for (const struct scope *scope = task->scope; scope != NULL; scope = scope->outer) {
-        if (scope->is_expired && !scope->is_delivered)
+    for (const aloop_scope *scope = task->scope; scope != NULL; scope = scope->outer) {
+        if ((scope->flags & (SCOPE_FIRED | SCOPE_DELIVERED)) == SCOPE_FIRED)
             task->alarm |= ALARM_SCOPE;
     }
 }
 
-static void scope_free(aloop *loop, struct scope *scope)
+void scope_leave(aloop_scope *scope)
 {
-    if (scope->has_timer) {
-        heap_remove(&loop->timers, &scope->timer);
-        heap_unreserve(&loop->timers);
+    struct aloop_task *task = scope->task;
+    struct heap *timers = &task->future.loop->timers;
+    aloop_scope **link = &task->scope;
+
+    /* The innermost, unless the program leaves its scopes in another order than it entered them. */
+    while (*link != scope)
+        link = &(*link)->outer;
+    *link = scope->outer;
+    if (scope->flags & SCOPE_TIMED) {
+        heap_remove(timers, scope_timer(scope));
+        heap_unreserve(timers);
     }
-    pool_free(&loop->pool, scope, sizeof *scope);
-}
-
-int64_t scope_leave(struct aloop_task *task, int64_t outcome)
-{
-    struct scope *scope = task->scope;
-
-    task->scope = scope->outer;
-    task->finally_depth = scope->saved_finally_depth;
-    if (scope->is_delivered && outcome == -ECANCELED && task->cancelling <= scope->cancelling)
-        outcome = -ETIMEDOUT;
-    scope_free(task->future.loop, scope);
+    scope->task = NULL;
     if (task->alarm & ALARM_SCOPE)
         update_alarm(task);
-    return outcome;
 }
 
-struct scope *scope_due(const struct aloop_task *task)
+bool scope_caught(const aloop_scope *scope, int64_t outcome)
 {
-    for (struct scope *scope = task->scope; scope != NULL; scope = scope->outer) {
-        if (scope->is_expired && !scope->is_delivered &&
+    return outcome == -ECANCELED && scope->flags & SCOPE_DELIVERED &&
+           scope->task->cancelling <= scope->cancelling;
+}
+
+aloop_scope *scope_due(const struct aloop_task *task)
+{
+    for (aloop_scope *scope = task->scope; scope != NULL; scope = scope->outer) {
+        if ((scope->flags & (SCOPE_FIRED | SCOPE_DELIVERED)) == SCOPE_FIRED &&
             scope->finally_depth == task->finally_depth)
             return scope;
     }
     return NULL;
 }
 
-void scope_deliver(struct aloop_task *task, struct scope *scope)
+void scope_deliver(aloop_scope *scope)
 {
-    scope->is_delivered = true;
-    update_alarm(task);
+    scope->flags |= SCOPE_DELIVERED;
+    update_alarm(scope->task);
+}
+
+void scope_fire(aloop_scope *scope)
+{
+    scope->flags |= SCOPE_FIRED;
+    task_raise_alarm(scope->task, ALARM_SCOPE);
 }
 
 void scope_timer_due(aloop *loop, struct heap_node *node)
 {
-    struct scope *scope = CONTAINER_OF(node, struct scope, timer);
-
     (void)loop;
-    scope->is_expired = true;
-    task_raise_alarm(scope->task, ALARM_SCOPE);
+    scope_fire(scope_of_timer(node));
+}
+
+void scope_set_deadline(aloop_scope *scope, aloop_ns deadline)
+{
+    struct heap *timers = &scope->task->future.loop->timers;
+
+    if (deadline != ALOOP_NEVER)
+        heap_arm(timers, scope_timer(scope), deadline);
+    else if (heap_is_armed(scope_timer(scope)))
+        heap_cancel(timers, scope_timer(scope));
+}
+
+aloop_ns scope_deadline(const aloop_scope *scope)
+{
+    const struct heap_node *timer = (const struct heap_node *)(const void *)scope->timer;
+
+    return heap_is_armed(timer) ? timer->deadline : ALOOP_NEVER;
+}
+
+/* --- the scope of a call with a deadline, or of one that may be cancelled inside ALOOP_FINALLY
+   --- */
+
+int call_scope_enter(struct aloop_task *task, const aloop_op *op)
+{
+    aloop *loop = task->future.loop;
+    aloop_scope *scope = pool_alloc(&loop->pool, sizeof *scope);
+    aloop_ns deadline = ALOOP_NEVER;
+    int error;
+
+    if (scope == NULL)
+        return -ENOMEM;
+    scope->task = NULL;
+    if (op->flags & OP_HAS_TIMEOUT)
+        deadline = time_add(loop->now, op->timeout);
+    error = scope_enter(task, scope, SCOPE_CALL, deadline);
+    if (error < 0) {
+        pool_free(&loop->pool, scope, sizeof *scope);
+        return error;
+    }
+    /* Inside, a cancellation need not wait for the cleanup that this call is part of. */
+    if (op->flags & OP_CANCELLABLE) {
+        task->finally_depth = 0;
+        scope->finally_depth = 0;
+    }
+    return 0;
+}
+
+int64_t call_scope_leave(aloop_scope *scope, int64_t outcome)
+{
+    struct aloop_task *task = scope->task;
+
+    task->finally_depth = scope->saved_finally_depth;
+    if (scope_caught(scope, outcome))
+        outcome = -ETIMEDOUT;
+    scope_leave(scope);
+    pool_free(&task->future.loop->pool, scope, sizeof *scope);
+    return outcome;
+}
+
+/* --- the end of a frame --- */
+
+bool frame_leave_scopes(struct aloop_task *task)
+{
+    aloop_frame *frame = task->frame;
+    aloop_scope *scope;
+
+    if (frame->flags & FRAME_CLOSING) {
+        frame->flags &= (unsigned char)~FRAME_CLOSING;
+        task->finally_depth--;
+    }
+    frame->flags |= FRAME_ENDED;
+    while ((scope = task->scope) != NULL && scope->frame == frame) {
+        aloop_group *group = CONTAINER_OF(scope, aloop_group, scope);
+
+        switch ((enum scope_kind)scope->kind) {
+        case SCOPE_CALL:
+            frame->outcome = call_scope_leave(scope, frame->outcome);
+            break;
+        case SCOPE_TIMEOUT:
+            if (scope_caught(scope, frame->outcome))
+                frame->outcome = -ETIMEDOUT;
+            scope_leave(scope);
+            break;
+        case SCOPE_GROUP:
+            if (group_must_wait(group, &task->op)) {
+                /* Like cleanup, it is not interrupted: nothing outlives a group. */
+                task->finally_depth++;
+                frame->flags |= FRAME_CLOSING;
+                return false;
+            }
+            frame->outcome = group_outcome(group, frame->outcome);
+            group_end(group);
+            break;
+        }
+    }
+    return true;
+}
+
+void frame_abandon_scopes(struct aloop_task *task)
+{
+    aloop_scope *scope;
+
+    while ((scope = task->scope) != NULL && scope->frame == task->frame) {
+        if (scope->kind == SCOPE_GROUP)
+            group_abandon(CONTAINER_OF(scope, aloop_group, scope));
+        else if (scope->kind == SCOPE_CALL)
+            (void)call_scope_leave(scope, 0);
+        else
+            scope_leave(scope);
+    }
 }

@@ -1,15 +1,16 @@
 /*
- * Tasks: coroutines with a place in the loop. A task and its first frame are one block of memory; the frames
- * of calls come on top, one by one.
+ * Tasks: coroutines with a place in the loop. A task and its first frame are one block of memory;
+ * the frames of calls come on top, one by one.
  *
- * The invariant: a task that is not done either has an entry in the ready queue (is_queued), or waits for an
- * operation that will wake it (is_waiting), or is the one that runs.
+ * The invariant: a task that is not done either has an entry in the ready queue (is_queued), or
+ * waits for an operation that will wake it (is_waiting), or is the one that runs.
  */
 #include "task/internal.h"
 
 #include <string.h>
 
-#define TASK_HEAD_SIZE ((sizeof(struct aloop_task) + POOL_GRANULE - 1) & ~(size_t)(POOL_GRANULE - 1))
+#define TASK_HEAD_SIZE \
+    ((sizeof(struct aloop_task) + POOL_GRANULE - 1) & ~(size_t)(POOL_GRANULE - 1))
 
 static aloop_frame *first_frame(struct aloop_task *task)
 {
@@ -29,7 +30,8 @@ void task_notify(aloop_waiter *waiter)
 
 /* --- beginning --- */
 
-/* A place in the ready queue, one in the heap of timers, and memory: all a task needs until it is done. */
+/* A place in the ready queue, one in the heap of timers, and memory: all a task needs until it
+   is done. */
 static struct aloop_task *task_alloc(aloop *loop, size_t frame_size)
 {
     struct aloop_task *task;
@@ -105,16 +107,20 @@ void task_finish(struct aloop_task *task, int64_t outcome)
     aloop_future_unref(&task->future);
 }
 
-/* Runs the innermost frame until the task waits, gives way, or is done. Frames that end return to their
-   caller here, so that a chain of calls never nests on the C stack. */
+/* Runs the innermost frame until the task waits, gives way, or is done. Frames that end return
+   to their caller here, so that a chain of calls never nests on the C stack. */
 static void task_run(aloop *loop, struct aloop_task *task)
 {
     for (;;) {
         aloop_frame *frame = task->frame;
-        aloop_step step = frame->coro->step(frame);
 
-        if (!step.is_done) {
+        if (!(frame->flags & FRAME_ENDED) && !frame->coro->step(frame).is_done) {
             if (task->frame == frame)
+                return;
+            continue;
+        }
+        if (ALOOP_UNLIKELY(frame->flags & FRAME_HAS_SCOPE) && !frame_leave_scopes(task)) {
+            if (!task_begin_op(task))
                 return;
             continue;
         }
@@ -158,11 +164,10 @@ static void task_abandon(struct aloop_task *task)
 
     if (task->is_waiting)
         task_drop_op(task);
-    while (task->scope != NULL)
-        (void)scope_leave(task, 0);
     for (;;) {
         aloop_frame *frame = task->frame;
 
+        frame_abandon_scopes(task);
         if (frame->coro->cleanup != NULL)
             frame->coro->cleanup(frame);
         if (frame->caller == NULL)

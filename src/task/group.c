@@ -1,0 +1,409 @@
+/*
+ * Groups of tasks. A group is a scope of its coroutine, which fires when a child fails: so the
+ * await that the coroutine is in ends, without a trace in its count of cancellations.
+ *
+ * Each child has a member record, which watches its end as any waiter does, and turns into the
+ * record of its error if it failed. The group's scope stays with the frame until that ends, even
+ * after the group was waited for, because the frame's end is what frees the errors.
+ */
+#include "task/internal.h"
+
+enum {
+    GROUP_ABORTING = 1, /* a child has failed, or the group was cancelled: no more children */
+    GROUP_WAITING = 2,  /* its coroutine waits for the children to end */
+    GROUP_CLOSED = 4    /* all have ended, and the coroutine knows */
+};
+
+enum member_state {
+    MEMBER_RUNNING,
+    MEMBER_STARTING, /* somebody waits for its word that it is ready */
+    MEMBER_STARTED,
+    MEMBER_FAILED
+};
+
+struct member {
+    aloop_waiter waiter; /* on the child's end */
+    struct list link;    /* in the group's children or errors */
+    aloop_group *group;
+    struct aloop_task *task;
+    int64_t value; /* the error; or what it said when it was ready */
+    enum member_state state;
+    aloop_waiter *starter; /* of the operation that waits for its word */
+};
+
+/* The public struct has links of its own; these are the same in the library's terms. */
+_Static_assert(sizeof(struct list) == sizeof(aloop_link), "a link is a link");
+_Static_assert(sizeof(struct fanout) <= sizeof(((aloop_group *)0)->fanout), "room for a fan-out");
+
+static struct list *children_of(aloop_group *group)
+{
+    return (struct list *)(void *)&group->children;
+}
+
+static struct list *errors_of(aloop_group *group)
+{
+    return (struct list *)(void *)&group->errors;
+}
+
+static struct fanout *fanout_of(aloop_group *group)
+{
+    return (struct fanout *)(void *)group->fanout;
+}
+
+static aloop *loop_of(const aloop_group *group)
+{
+    return group->scope.task->future.loop;
+}
+
+static bool group_is_open(const aloop_group *group)
+{
+    return scope_is_entered(&group->scope) && !(group->flags & GROUP_CLOSED);
+}
+
+/* --- opening and closing --- */
+
+static aloop_future *group_child(struct fanout *fanout, void **cursor)
+{
+    aloop_group *group = CONTAINER_OF(fanout, aloop_group, fanout);
+    struct list *children = children_of(group);
+    struct list *link = *cursor != NULL ? *cursor : children->next;
+
+    if (link == children)
+        return NULL;
+    *cursor = link->next;
+    return &CONTAINER_OF(link, struct member, link)->task->future;
+}
+
+static void member_free(struct member *member)
+{
+    aloop *loop = loop_of(member->group);
+
+    list_del(&member->link);
+    pool_free(&loop->pool, member, sizeof *member);
+}
+
+static void group_free_errors(aloop_group *group)
+{
+    while (!list_is_empty(errors_of(group)))
+        member_free(CONTAINER_OF(errors_of(group)->next, struct member, link));
+}
+
+void aloop_group_init(aloop_group *group)
+{
+    struct aloop_task *task = aloop_current_task();
+
+    if (task == NULL || group_is_open(group))
+        return;
+    if (scope_is_entered(&group->scope))
+        group_end(group);
+    *group = (aloop_group){0};
+    scope_enter_untimed(task, &group->scope, SCOPE_GROUP);
+    list_init(children_of(group));
+    list_init(errors_of(group));
+    fanout_init(fanout_of(group), group_child);
+}
+
+void group_end(aloop_group *group)
+{
+    group_free_errors(group);
+    scope_leave(&group->scope);
+}
+
+/* --- children --- */
+
+static void group_abort(aloop_group *group)
+{
+    if (group->flags & GROUP_ABORTING)
+        return;
+    group->flags |= GROUP_ABORTING;
+    cancel_fanout(fanout_of(group));
+    if (!(group->flags & GROUP_WAITING))
+        scope_fire(&group->scope);
+}
+
+static int64_t first_error(aloop_group *group)
+{
+    return list_is_empty(errors_of(group))
+               ? 0
+               : CONTAINER_OF(errors_of(group)->next, struct member, link)->value;
+}
+
+/* A child has ended. */
+static void member_notify(aloop_waiter *waiter)
+{
+    struct member *member = CONTAINER_OF(waiter, struct member, waiter);
+    aloop_group *group = member->group;
+    struct aloop_task *task = member->task;
+    int64_t result = future_take(&task->future);
+    bool was_starting = member->state == MEMBER_STARTING;
+
+    task->member = NULL;
+    list_del(&member->link);
+    group->child_count--;
+    if (was_starting) {
+        /* Its starter gets the result, and frees the record. */
+        member->value = result >= 0 ? -EPROTO : result;
+        member->state = MEMBER_FAILED;
+        member->starter->notify(member->starter);
+    } else if (result < 0 && !aloop_future_cancelled(&task->future)) {
+        member->value = result;
+        member->state = MEMBER_FAILED;
+        list_push(errors_of(group), &member->link);
+        group->error_count++;
+        group_abort(group);
+    } else {
+        member_free(member);
+    }
+    if (group->child_count == 0)
+        aloop_wake_all(&group->waiters);
+    aloop_task_unref(task);
+}
+
+static int group_check(const aloop_group *group)
+{
+    if (!group_is_open(group))
+        return -EINVAL;
+    return group->flags & GROUP_ABORTING ? -ECANCELED : 0;
+}
+
+/* A child that runs `coro`; its member record. */
+static int group_add(aloop_group *group, const aloop_coro *coro, const void *frame,
+                     struct member **out_member)
+{
+    struct member *member;
+    struct aloop_task *task;
+    int error = group_check(group);
+
+    if (error < 0)
+        return error;
+    member = pool_alloc(&loop_of(group)->pool, sizeof *member);
+    if (member == NULL)
+        return -ENOMEM;
+    task = aloop_task_new(loop_of(group), coro, frame);
+    if (task->future.loop == NULL) {
+        pool_free(&loop_of(group)->pool, member, sizeof *member);
+        return (int)task->future.result;
+    }
+    *member = (struct member){.waiter.notify = member_notify, .group = group, .task = task};
+    task->member = member;
+    list_push(children_of(group), &member->link);
+    group->child_count++;
+    aloop_waitlist_push(&task->future.waiters, &member->waiter);
+    *out_member = member;
+    return 0;
+}
+
+aloop_task *aloop_group_task_new(aloop_group *group, const aloop_coro *coro, const void *frame)
+{
+    struct member *member;
+    int error = group_add(group, coro, frame, &member);
+
+    return error < 0 ? TASK_OF(future_failed(error)) : member->task;
+}
+
+static aloop_poll start_poll(aloop_task *task, aloop_op *op)
+{
+    struct member *member;
+
+    (void)task;
+    return group_add(op->arg[0].pointer, op->arg[1].data, op->arg[2].data, &member);
+}
+
+aloop_op aloop_group_start_op(aloop_group *group, const aloop_coro *coro, const void *frame)
+{
+    return (aloop_op){
+        .poll = start_poll, .arg = {{.pointer = group}, {.data = coro}, {.data = frame}}};
+}
+
+/* --- a child that says when it is ready --- */
+
+static aloop_poll started_poll(aloop_task *task, aloop_op *op)
+{
+    struct member *member = op->arg[0].pointer;
+    int64_t value = member->value;
+
+    (void)task;
+    switch (member->state) {
+    case MEMBER_STARTING:
+        return ALOOP_PENDING;
+    case MEMBER_STARTED:
+        member->state = MEMBER_RUNNING;
+        return value;
+    default:
+        member_free(member);
+        return value;
+    }
+}
+
+/* The waiting operation is given up: the child goes on as any other. */
+static void started_drop(aloop_task *task, aloop_op *op)
+{
+    struct member *member = op->arg[0].pointer;
+
+    (void)task;
+    if (member->state == MEMBER_FAILED)
+        member_free(member);
+    else
+        member->state = MEMBER_RUNNING;
+}
+
+static aloop_future *started_target(const aloop_op *op)
+{
+    const struct member *member = op->arg[0].pointer;
+
+    return member->state == MEMBER_STARTING ? &member->task->future : NULL;
+}
+
+static const aloop_op_type started_type = {
+    .name = "group start", .target = started_target, .drop = started_drop};
+
+static aloop_poll start_and_wait_poll(aloop_task *task, aloop_op *op)
+{
+    struct member *member;
+    int error = group_add(op->arg[0].pointer, op->arg[1].data, op->arg[2].data, &member);
+
+    (void)task;
+    if (error < 0)
+        return error;
+    member->state = MEMBER_STARTING;
+    member->starter = &op->waiter;
+    op->arg[0].pointer = member;
+    op->type = &started_type;
+    op->poll = started_poll;
+    return ALOOP_PENDING;
+}
+
+aloop_op aloop_group_start_and_wait_op(aloop_group *group, const aloop_coro *coro,
+                                       const void *frame)
+{
+    return (aloop_op){.poll = start_and_wait_poll,
+                      .arg = {{.pointer = group}, {.data = coro}, {.data = frame}}};
+}
+
+int aloop_started(int64_t value)
+{
+    struct aloop_task *task = aloop_current_task();
+    struct member *member = task != NULL ? task->member : NULL;
+
+    if (member == NULL || member->state != MEMBER_STARTING || value < 0)
+        return -EINVAL;
+    member->state = MEMBER_STARTED;
+    member->value = value;
+    member->starter->notify(member->starter);
+    return 0;
+}
+
+/* --- waiting --- */
+
+static aloop_poll group_poll(aloop_task *task, aloop_op *op)
+{
+    aloop_group *group = op->arg[0].pointer;
+    int64_t error;
+
+    if (!group_is_open(group))
+        return -EINVAL;
+    if (group->scope.task != task || group->scope.frame != task->frame)
+        return -EPERM;
+    group->flags |= GROUP_WAITING;
+    if (group->child_count > 0)
+        return aloop_op_wait(op, &group->waiters);
+    group->flags = GROUP_CLOSED | GROUP_ABORTING;
+    error = first_error(group);
+    if (!(op->flags & (OP_CANCELLED | OP_SCOPED | OP_TIMED_OUT)))
+        return error;
+    if (error == 0)
+        return -ECANCELED;
+    /* Errors beat the cancellation, which must not get lost over them. */
+    if (op->flags & OP_CANCELLED)
+        task->alarm |= ALARM_CANCEL;
+    return error;
+}
+
+static struct fanout *group_fanout(const aloop_op *op)
+{
+    aloop_group *group = op->arg[0].pointer;
+
+    if (!group_is_open(group) || group->child_count == 0)
+        return NULL;
+    group->flags |= GROUP_ABORTING;
+    return fanout_of(group);
+}
+
+static const aloop_op_type group_type = {.name = "group", .fanout = group_fanout};
+
+aloop_op aloop_group_wait(aloop_group *group)
+{
+    return (aloop_op){.poll = group_poll, .type = &group_type, .arg = {{.pointer = group}}};
+}
+
+void aloop_group_cancel(aloop_group *group)
+{
+    if (group_is_open(group))
+        group_abort(group);
+}
+
+size_t aloop_group_errors(const aloop_group *group, int64_t *errors, size_t capacity)
+{
+    const aloop_link *head = &group->errors;
+    size_t count = 0;
+
+    if (!scope_is_entered(&group->scope))
+        return 0;
+    for (const aloop_link *link = head->next; link != head && count < capacity; link = link->next)
+        errors[count++] = CONTAINER_OF(link, struct member, link)->value;
+    return group->error_count;
+}
+
+/* --- the end of a coroutine with an open group --- */
+
+static aloop_poll group_end_poll(aloop_task *task, aloop_op *op)
+{
+    aloop_group *group = op->arg[0].pointer;
+
+    (void)task;
+    return group->child_count == 0 ? 0 : aloop_op_wait(op, &group->waiters);
+}
+
+static const aloop_op_type group_end_type = {.name = "end of group"};
+
+bool group_must_wait(aloop_group *group, aloop_op *out_op)
+{
+    if (!group_is_open(group) || group->child_count == 0)
+        return false;
+    group->flags |= GROUP_WAITING;
+    group_abort(group);
+    *out_op = (aloop_op){
+        .poll = group_end_poll, .type = &group_end_type, .arg = {{.pointer = group}}};
+    return true;
+}
+
+int64_t group_outcome(aloop_group *group, int64_t outcome)
+{
+    struct aloop_task *task = group->scope.task;
+    int64_t error = first_error(group);
+
+    /* Waited for, its errors are known; a coroutine's own error comes first. */
+    if (group->flags & GROUP_CLOSED || (outcome < 0 && outcome != -ECANCELED))
+        return outcome;
+    if (outcome == -ECANCELED && task->cancelling > group->scope.cancelling && error < 0)
+        task->alarm |= ALARM_CANCEL;
+    if (error < 0)
+        return error;
+    return scope_caught(&group->scope, outcome) ? 0 : outcome;
+}
+
+void group_abandon(aloop_group *group)
+{
+    struct list *children = children_of(group);
+
+    /* The loop is being closed: the children are thrown away on their own. */
+    while (!list_is_empty(children)) {
+        struct member *member = CONTAINER_OF(children->next, struct member, link);
+
+        aloop_waiter_unlink(&member->waiter);
+        member->task->member = NULL;
+        aloop_task_unref(member->task);
+        member_free(member);
+    }
+    group_end(group);
+}
