@@ -4,6 +4,7 @@
 #ifndef ALOOP_H
 #define ALOOP_H
 
+#include <aloop/address.h>
 #include <aloop/base.h>
 #include <aloop/coro.h>
 #include <aloop/future.h>
@@ -11,6 +12,7 @@
 #include <aloop/loop.h>
 #include <aloop/op.h>
 #include <aloop/scope.h>
+#include <aloop/socket.h>
 #include <aloop/task.h>
 #include <aloop/waitlist.h>
 

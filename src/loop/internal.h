@@ -78,6 +78,11 @@ struct aloop {
     aloop_ns busy_poll;
     aloop_ns slow_callback;
 
+    /* Accepting pauses while the process is out of fds. */
+    aloop_ns accept_pause;  /* until then; 0: it does not */
+    aloop_ns accept_report; /* nobody is told again before */
+    aloop_waitlist paused_accepts;
+
     /* Calls from other threads. */
     _Atomic(struct post *) posts; /* newest first; POSTS_CLOSED when there are to be no more */
     struct post *inbox;           /* oldest first: collected, about to run */

@@ -104,6 +104,8 @@ void watch_close(aloop *loop, struct watch *watch)
         callback_retire(loop, watch->writer);
     aloop_wake_all(&watch->readers);
     aloop_wake_all(&watch->writers);
+    if (watch->has_held)
+        (void)sys.close(watch->held);
     watch_free(loop, watch);
 }
 

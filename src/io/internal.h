@@ -1,0 +1,66 @@
+/*
+ * Sockets from the inside: shared by the files of this layer.
+ */
+#ifndef ALOOP_SRC_IO_INTERNAL_H
+#define ALOOP_SRC_IO_INTERNAL_H
+
+#include "loop/watch.h"
+#include "task/internal.h"
+
+#include <aloop/socket.h>
+
+/* What one call moves at most, and about what a task may receive in one step: TASK_BUDGET KiB. */
+#define TRANSFER_MAX ((size_t)TASK_BUDGET << 10)
+
+/* --- socket.c --- */
+/* The loop that was given, or the one that runs: 0; -ALOOP_ENOLOOP, or what loop_guard() says. */
+int socket_loop(aloop *loop, aloop **out_loop);
+/* Registers an fd that was just made, and fills *out_socket. On error the fd stays open. */
+int socket_register(aloop *loop, int fd, bool is_tcp, aloop_socket *out_socket);
+/* Sets TCP_NODELAY. Failing does no harm, so it is not reported. */
+void socket_set_nodelay(int fd);
+/* Closes the fd of a watch, and the watch. */
+void socket_close_watch(aloop *loop, struct watch *watch);
+
+/* The watch of an open socket; NULL if it names nothing. */
+static inline struct watch *socket_watch(const aloop_socket *socket)
+{
+    return socket->loop != NULL ? watch_find(socket->loop, socket->watch) : NULL;
+}
+
+static inline bool address_is_ip(const aloop_address *address)
+{
+    return address->storage.ss_family == AF_INET || address->storage.ss_family == AF_INET6;
+}
+
+/*
+ * The beginning of an operation on a socket, to which its first argument points: the watch, and the
+ * argument is its number from then on, so that nothing depends on where the caller keeps the socket
+ * while it waits. NULL: *out_error says why.
+ */
+static inline struct watch *op_begin(const aloop_task *task, aloop_op *op, int *out_error)
+{
+    const aloop_socket *socket = op->arg[0].data;
+    struct watch *watch;
+
+    if (ALOOP_UNLIKELY(socket->loop != task->future.loop)) {
+        *out_error = socket->loop == NULL ? -EBADF : -ALOOP_EWRONGLOOP;
+        return NULL;
+    }
+    watch = watch_find(socket->loop, socket->watch);
+    if (ALOOP_UNLIKELY(watch == NULL)) {
+        *out_error = -EBADF;
+        return NULL;
+    }
+    op->arg[0].number = socket->watch;
+    return watch;
+}
+
+/* The kernel has no more to read, or no more room: from here on only the poller knows better. */
+static inline void socket_used_up(const aloop *loop, struct watch *watch, uint8_t direction)
+{
+    watch->ready &= (uint8_t)~direction;
+    poller_rearm(loop->poller, watch->fd, direction);
+}
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * Sockets that listen.
+ */
+#include "io/internal.h"
+
+#include <netinet/in.h>
+#include <sys/un.h>
+
+static int set_option(int fd, int level, int name, int value)
+{
+    return sys.setsockopt(fd, level, name, &value, sizeof value);
+}
+
+static int set_reuse_port(int fd)
+{
+#ifdef SO_REUSEPORT
+    return set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+#else
+    (void)fd;
+    return -ENOTSUP;
+#endif
+}
+
+static int set_options(int fd, int family, const aloop_listen_options *options)
+{
+    int error = 0;
+
+    if (family != AF_INET && family != AF_INET6)
+        return 0;
+    error = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (error == 0 && options->reuse_port)
+        error = set_reuse_port(fd);
+    /* The default differs from system to system, and with the administrator's settings. */
+    if (error == 0 && family == AF_INET6)
+        error = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->dual_stack ? 0 : 1);
+    /* What is accepted inherits it: no call for each connection. */
+    if (error == 0)
+        socket_set_nodelay(fd);
+    return error;
+}
+
+static int bind_to(int fd, const aloop_address *address)
+{
+    return sys.bind(fd, (const struct sockaddr *)&address->storage, address->length);
+}
+
+/* Is the path that of a socket, and nobody behind it? Only a connection can tell. */
+static bool is_abandoned(const aloop_address *address, const char *path)
+{
+    int fd;
+    int error;
+
+    if (sys.path_is_socket(path) != 1)
+        return false;
+    fd = sys.socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0)
+        return false;
+    error = sys.connect(fd, (const struct sockaddr *)&address->storage, address->length);
+    (void)sys.close(fd);
+    return error == -ECONNREFUSED;
+}
+
+/* A socket's file stays behind when its process ends; then it is nobody's, and in the way. */
+static int bind_unix(int fd, const aloop_address *address)
+{
+    const struct sockaddr_un *name = (const struct sockaddr_un *)(const void *)&address->storage;
+    int error = bind_to(fd, address);
+
+    if (error != -EADDRINUSE || name->sun_path[0] == '\0' || !is_abandoned(address, name->sun_path))
+        return error;
+    error = sys.unlink(name->sun_path);
+    /* Somebody else was faster, and has made place. */
+    if (error < 0 && error != -ENOENT)
+        return error;
+    return bind_to(fd, address);
+}
+
+static int options_check(const aloop_listen_options *options)
+{
+    return options->size >= sizeof *options && options->backlog >= 0 ? 0 : -EINVAL;
+}
+
+int aloop_socket_listen(aloop *loop, const aloop_address *address,
+                        const aloop_listen_options *options, aloop_socket *out_socket)
+{
+    static const aloop_listen_options defaults = ALOOP_LISTEN_OPTIONS_INIT;
+    int family = address->storage.ss_family;
+    int fd;
+    int error = socket_loop(loop, &loop);
+
+    if (options == NULL)
+        options = &defaults;
+    if (error == 0)
+        error = options_check(options);
+    if (error < 0)
+        return error;
+    fd = sys.socket(family, SOCK_STREAM, 0);
+    if (fd < 0)
+        return fd;
+    error = set_options(fd, family, options);
+    if (error == 0)
+        error = family == AF_UNIX ? bind_unix(fd, address) : bind_to(fd, address);
+    if (error == 0)
+        error = sys.listen(fd, options->backlog > 0 ? options->backlog : SOMAXCONN);
+    if (error == 0)
+        error = socket_register(loop, fd, address_is_ip(address), out_socket);
+    if (error < 0)
+        (void)sys.close(fd);
+    return error;
+}

@@ -1,0 +1,160 @@
+/*
+ * Receiving. The call is made when the direction may be ready, and not to hear that it is not: what
+ * a short read has emptied is not asked again before the poller has news. Hence one recv for a
+ * message, and none for the wait behind it.
+ */
+#include "io/internal.h"
+
+/* arg: the socket (see op_begin), where the next byte goes, where the last ended, and the count:
+   of recv_exactly the number itself, of recv_exactly_counting a pointer to it */
+enum { SOCKET, NEXT, END, COUNT };
+
+/* One read: the number of bytes, or an error, -EAGAIN if it has to wait. */
+static ssize_t receive(aloop *loop, struct watch *watch, void *buffer, size_t size)
+{
+    size_t most = size < TRANSFER_MAX ? size : TRANSFER_MAX;
+    ssize_t got;
+
+    if (!(watch->ready & POLLER_READ))
+        return -EAGAIN;
+    got = sys.recv(watch->fd, buffer, most, 0);
+    if (got <= 0) {
+        if (got == -EAGAIN)
+            socket_used_up(loop, watch, POLLER_READ);
+        return got;
+    }
+    /* After a hang-up there will be no other news: the end is found by reading on. */
+    if ((size_t)got < most && watch->is_tcp && !watch->hangup)
+        socket_used_up(loop, watch, POLLER_READ);
+    loop->budget -= (int)((size_t)got >> 10);
+    return got;
+}
+
+static aloop_poll wait_for_input(aloop_op *op, struct watch *watch)
+{
+    watch->busy |= POLLER_READ;
+    return aloop_op_wait(op, &watch->readers);
+}
+
+/* Not waiting any more, for whatever reason. */
+static void recv_drop(aloop_task *task, aloop_op *op)
+{
+    struct watch *watch = watch_find(task->future.loop, op->arg[SOCKET].number);
+
+    if (watch != NULL)
+        watch->busy &= (uint8_t)~POLLER_READ;
+}
+
+static const aloop_op_type recv_type = {.name = "recv", .drop = recv_drop};
+static const aloop_op_type exactly_type = {.name = "recv_exactly", .drop = recv_drop};
+static const aloop_op_type counting_type = {.name = "recv_exactly", .drop = recv_drop};
+
+/* --- what there is --- */
+
+static aloop_poll recv_poll(aloop_task *task, aloop_op *op)
+{
+    aloop *loop = task->future.loop;
+    struct watch *watch = watch_find(loop, op->arg[SOCKET].number);
+    ssize_t got;
+
+    if (ALOOP_UNLIKELY(watch == NULL))
+        return -ECANCELED;
+    got = receive(loop, watch, op->arg[NEXT].pointer, op->arg[END].size);
+    if (got == -EAGAIN)
+        return wait_for_input(op, watch);
+    watch->busy &= (uint8_t)~POLLER_READ;
+    return got;
+}
+
+static aloop_poll recv_begin(aloop_task *task, aloop_op *op)
+{
+    int error;
+    struct watch *watch = op_begin(task, op, &error);
+    ssize_t got;
+
+    if (ALOOP_UNLIKELY(watch == NULL))
+        return error;
+    if (ALOOP_UNLIKELY(watch->busy & POLLER_READ))
+        return -EBUSY;
+    if (ALOOP_UNLIKELY(op->arg[END].size == 0))
+        return 0;
+    got = receive(task->future.loop, watch, op->arg[NEXT].pointer, op->arg[END].size);
+    if (got != -EAGAIN)
+        return got;
+    op->poll = recv_poll;
+    return wait_for_input(op, watch);
+}
+
+aloop_op aloop_recv(const aloop_socket *socket, void *buffer, size_t size)
+{
+    return (aloop_op){.poll = recv_begin,
+                      .type = &recv_type,
+                      .arg = {{.data = socket}, {.pointer = buffer}, {.size = size}}};
+}
+
+/* --- exactly so much --- */
+
+static size_t *exactly_count(aloop_op *op)
+{
+    return op->type == &counting_type ? op->arg[COUNT].pointer : &op->arg[COUNT].size;
+}
+
+static aloop_poll exactly_poll(aloop_task *task, aloop_op *op)
+{
+    aloop *loop = task->future.loop;
+    struct watch *watch = watch_find(loop, op->arg[SOCKET].number);
+    size_t *count = exactly_count(op);
+
+    if (ALOOP_UNLIKELY(watch == NULL))
+        return -ECANCELED;
+    while (*count < op->arg[END].size) {
+        ssize_t got = receive(loop, watch, (char *)op->arg[NEXT].pointer + *count,
+                              op->arg[END].size - *count);
+
+        if (got == -EAGAIN)
+            return wait_for_input(op, watch);
+        if (got <= 0) {
+            watch->busy &= (uint8_t)~POLLER_READ;
+            return got < 0 ? got : -ALOOP_EEOF;
+        }
+        *count += (size_t)got;
+        /* A connection that is never empty lets the others have their turn. */
+        if (loop->budget <= 0 && *count < op->arg[END].size) {
+            watch->busy |= POLLER_READ;
+            return aloop_op_yield(task);
+        }
+    }
+    watch->busy &= (uint8_t)~POLLER_READ;
+    return (int64_t)op->arg[END].size;
+}
+
+static aloop_poll exactly_begin(aloop_task *task, aloop_op *op)
+{
+    int error;
+    const struct watch *watch;
+
+    *exactly_count(op) = 0;
+    watch = op_begin(task, op, &error);
+    if (watch == NULL)
+        return error;
+    if (watch->busy & POLLER_READ)
+        return -EBUSY;
+    op->poll = exactly_poll;
+    return exactly_poll(task, op);
+}
+
+aloop_op aloop_recv_exactly(const aloop_socket *socket, void *buffer, size_t size)
+{
+    return (aloop_op){.poll = exactly_begin,
+                      .type = &exactly_type,
+                      .arg = {{.data = socket}, {.pointer = buffer}, {.size = size}}};
+}
+
+aloop_op aloop_recv_exactly_counting(const aloop_socket *socket, void *buffer, size_t size,
+                                     size_t *out_count)
+{
+    return (aloop_op){
+        .poll = exactly_begin,
+        .type = &counting_type,
+        .arg = {{.data = socket}, {.pointer = buffer}, {.size = size}, {.pointer = out_count}}};
+}

@@ -1,0 +1,156 @@
+/*
+ * Sending: the counterpart of recv.c. Sending costs half as much of the task's budget as receiving,
+ * so that an echo is measured by what it reads.
+ */
+#include "io/internal.h"
+
+/* arg: the socket (see op_begin), the first byte, how many, and the count of those that are sent:
+   of send_all the number itself, of send_all_counting a pointer to it */
+enum { SOCKET, DATA, SIZE, COUNT };
+
+/* One write: the number of bytes, or an error, -EAGAIN if it has to wait. */
+static ssize_t transmit(aloop *loop, struct watch *watch, const void *data, size_t size)
+{
+    size_t most = size < TRANSFER_MAX ? size : TRANSFER_MAX;
+    ssize_t put;
+
+    if (!(watch->ready & POLLER_WRITE))
+        return -EAGAIN;
+    put = sys.send(watch->fd, data, most, 0);
+    if (put < 0) {
+        if (put == -EAGAIN)
+            socket_used_up(loop, watch, POLLER_WRITE);
+        return put;
+    }
+    /* After an error there may be no other news: that is found by writing on. */
+    if ((size_t)put < most && watch->is_tcp && !watch->hangup)
+        socket_used_up(loop, watch, POLLER_WRITE);
+    loop->budget -= (int)((size_t)put >> 11);
+    return put;
+}
+
+static aloop_poll wait_for_room(aloop_op *op, struct watch *watch)
+{
+    watch->busy |= POLLER_WRITE;
+    return aloop_op_wait(op, &watch->writers);
+}
+
+/* Not waiting any more, for whatever reason. */
+static void send_drop(aloop_task *task, aloop_op *op)
+{
+    struct watch *watch = watch_find(task->future.loop, op->arg[SOCKET].number);
+
+    if (watch != NULL)
+        watch->busy &= (uint8_t)~POLLER_WRITE;
+}
+
+static const aloop_op_type send_type = {.name = "send", .drop = send_drop};
+static const aloop_op_type all_type = {.name = "send_all", .drop = send_drop};
+static const aloop_op_type counting_type = {.name = "send_all", .drop = send_drop};
+
+/* --- what goes now --- */
+
+static aloop_poll send_poll(aloop_task *task, aloop_op *op)
+{
+    aloop *loop = task->future.loop;
+    struct watch *watch = watch_find(loop, op->arg[SOCKET].number);
+    ssize_t put;
+
+    if (ALOOP_UNLIKELY(watch == NULL))
+        return -ECANCELED;
+    put = transmit(loop, watch, op->arg[DATA].data, op->arg[SIZE].size);
+    if (put == -EAGAIN)
+        return wait_for_room(op, watch);
+    watch->busy &= (uint8_t)~POLLER_WRITE;
+    return put;
+}
+
+static aloop_poll send_begin(aloop_task *task, aloop_op *op)
+{
+    int error;
+    struct watch *watch = op_begin(task, op, &error);
+
+    if (ALOOP_UNLIKELY(watch == NULL))
+        return error;
+    if (ALOOP_UNLIKELY(watch->busy & POLLER_WRITE))
+        return -EBUSY;
+    /* The system would be asked for nothing, and some answer that with an error. */
+    if (ALOOP_UNLIKELY(op->arg[SIZE].size == 0))
+        return 0;
+    op->poll = send_poll;
+    return send_poll(task, op);
+}
+
+aloop_op aloop_send(const aloop_socket *socket, const void *data, size_t size)
+{
+    return (aloop_op){.poll = send_begin,
+                      .type = &send_type,
+                      .arg = {{.data = socket}, {.data = data}, {.size = size}}};
+}
+
+/* --- everything --- */
+
+static size_t *all_count(aloop_op *op)
+{
+    return op->type == &counting_type ? op->arg[COUNT].pointer : &op->arg[COUNT].size;
+}
+
+static aloop_poll all_poll(aloop_task *task, aloop_op *op)
+{
+    aloop *loop = task->future.loop;
+    struct watch *watch = watch_find(loop, op->arg[SOCKET].number);
+    size_t *count = all_count(op);
+
+    if (ALOOP_UNLIKELY(watch == NULL))
+        return -ECANCELED;
+    while (*count < op->arg[SIZE].size) {
+        ssize_t put = transmit(loop, watch, (const char *)op->arg[DATA].data + *count,
+                               op->arg[SIZE].size - *count);
+
+        if (put == -EAGAIN)
+            return wait_for_room(op, watch);
+        if (put < 0) {
+            watch->busy &= (uint8_t)~POLLER_WRITE;
+            return put;
+        }
+        *count += (size_t)put;
+        /* A peer that reads as fast as we write does not keep the others from their turn. */
+        if (loop->budget <= 0 && *count < op->arg[SIZE].size) {
+            watch->busy |= POLLER_WRITE;
+            return aloop_op_yield(task);
+        }
+    }
+    watch->busy &= (uint8_t)~POLLER_WRITE;
+    return (int64_t)op->arg[SIZE].size;
+}
+
+static aloop_poll all_begin(aloop_task *task, aloop_op *op)
+{
+    int error;
+    const struct watch *watch;
+
+    *all_count(op) = 0;
+    watch = op_begin(task, op, &error);
+    if (ALOOP_UNLIKELY(watch == NULL))
+        return error;
+    if (ALOOP_UNLIKELY(watch->busy & POLLER_WRITE))
+        return -EBUSY;
+    op->poll = all_poll;
+    return all_poll(task, op);
+}
+
+aloop_op aloop_send_all(const aloop_socket *socket, const void *data, size_t size)
+{
+    return (aloop_op){.poll = all_begin,
+                      .type = &all_type,
+                      .arg = {{.data = socket}, {.data = data}, {.size = size}}};
+}
+
+aloop_op aloop_send_all_counting(const aloop_socket *socket, const void *data, size_t size,
+                                 size_t *out_count)
+{
+    return (aloop_op){
+        .poll = all_begin,
+        .type = &counting_type,
+        .arg = {{.data = socket}, {.data = data}, {.size = size}, {.pointer = out_count}}};
+}
