@@ -61,6 +61,9 @@ typedef struct aloop_options {
     /* Debug: report callbacks and task steps that take at least this long. 0: 100 ms. asyncio:
        slow_callback_duration. */
     aloop_ns slow_callback;
+    uint64_t seed;          /* for tests: run the steps of different tasks that are due in the same turn in
+                               an order that this number determines, instead of the order they were
+                               woken in; callbacks keep theirs. 0, the default: not */
 } aloop_options;
 
 /* clang-format off */
@@ -84,7 +87,9 @@ ALOOP_API aloop *aloop_ref(aloop *loop);
 
 /*
  * Drops a reference; the last one closes the loop, if that has not been done, and frees it. NULL is
- * nothing. Any thread; the last one, if the loop is still open, by its own thread only.
+ * nothing. Any thread; the last one, if the loop is still open, by its own thread only. Inside a
+ * callback of a loop that runs, the last one stops it, and the loop is closed and freed when the
+ * run returns.
  */
 ALOOP_API void aloop_unref(aloop *loop);
 
@@ -208,7 +213,8 @@ ALOOP_API bool aloop_remove_writer(aloop *loop, int fd);
 /*
  * Runs callback(loop, arg) in the loop's thread, soon; wakes the loop if it waits. Calls of one
  * thread run in the order they were made; none is merged with another or lost. Any thread (but not
- * from a signal handler). asyncio: call_soon_threadsafe(). Returns 0; -ENOMEM; -ALOOP_ECLOSED.
+ * from a signal handler). asyncio: call_soon_threadsafe(). Returns 0; -ENOMEM, -ALOOP_ECLOSED,
+ * -ECHILD.
  */
 ALOOP_API ALOOP_CHECKED int aloop_call_soon_threadsafe(aloop *loop, aloop_callback *callback,
                                                        void *arg);
@@ -257,7 +263,8 @@ typedef void aloop_exception_handler(aloop *loop, const aloop_exception_context 
 ALOOP_API void aloop_set_exception_handler(aloop *loop, aloop_exception_handler *handler,
                                            void *arg);
 
-/* A handler that prints one line: set it as the handler, with a FILE * as arg. asyncio's default. */
+/* A handler that prints one line: set it as the handler, with a FILE * as arg. asyncio's
+   default. */
 ALOOP_API void aloop_print_exception(aloop *loop, const aloop_exception_context *context,
                                      void *file);
 
@@ -285,7 +292,9 @@ ALOOP_API ALOOP_CHECKED int aloop_dispatch(aloop *loop);
 /*
  * In the child of a fork(): gives the loop file descriptors of its own, with everything that was
  * registered. Until then all calls that would touch what it shares with the parent give -ECHILD.
- * Returns 0, or an error of aloop_new(): the loop can then only be closed.
+ * Callbacks and timers stay scheduled; calls from other threads that have not run are the parent's.
+ * In a process that was not forked since, nothing happens. Returns 0, -ALOOP_ECLOSED, or an error of
+ * aloop_new(): all is then as before, and the call can be made again.
  */
 ALOOP_API ALOOP_CHECKED int aloop_after_fork(aloop *loop);
 

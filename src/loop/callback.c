@@ -12,8 +12,8 @@
 
 static void cancelled(aloop *loop, void *arg)
 {
-    (void)loop;
     (void)arg;
+    loop->run_correction--;
 }
 
 aloop_handle aloop_call_soon(aloop *loop, aloop_callback *callback, void *arg)
@@ -98,12 +98,15 @@ static void run_timer(aloop *loop, void *arg)
 
     timer->is_queued = false;
     if (timer->is_cancelled) {
+        loop->run_correction--;
         callback_release_if_unused(loop, timer);
         return;
     }
     /* Rescheduled after it came due and before its turn: the new time counts. */
-    if (heap_is_armed(&timer->u.node))
+    if (heap_is_armed(&timer->u.node)) {
+        loop->run_correction--;
         return;
+    }
     timer->is_running = true;
     timer->run(loop, timer->arg);
     timer->is_running = false;
@@ -117,6 +120,10 @@ static void timer_due(aloop *loop, struct heap_node *node)
 {
     struct callback_slot *timer = CONTAINER_OF(node, struct callback_slot, u.node);
 
+    /* Still queued: the turn that collected it ended with an error, and it was rescheduled since.
+     */
+    if (timer->is_queued)
+        return;
     timer->is_queued = true;
     ready_push(&loop->ready, run_timer, timer);
 }
@@ -243,10 +250,12 @@ static void run_fd_callback(aloop *loop, void *arg)
     struct callback_slot *callback = arg;
 
     callback->is_queued = false;
-    if (callback->is_cancelled)
+    if (callback->is_cancelled) {
+        loop->run_correction--;
         callback_release_if_unused(loop, callback);
-    else
+    } else {
         callback->run(loop, callback->arg);
+    }
 }
 
 void callback_ready(aloop *loop, struct callback_slot *callback)
@@ -361,6 +370,49 @@ void callbacks_close(aloop *loop)
     slots_fini(&loop->handles);
 }
 
+aloop_callback *callback_of_entry(const struct ready_entry *entry)
+{
+    if (entry->run == run_timer || entry->run == run_fd_callback)
+        return ((const struct callback_slot *)entry->arg)->run;
+    return entry->run;
+}
+
+/* Is the entry a callback of aloop_call_soon(), or one like it of a layer above, rather than a step
+   of something that is shown by itself? */
+static bool is_soon_callback(const aloop *loop, const struct ready_entry *entry)
+{
+    aloop_exception_context context = {0};
+
+    if (entry->run == cancelled || entry->run == run_timer || entry->run == run_fd_callback ||
+        posts_own_entry(entry))
+        return false;
+    if (loop->upper != NULL)
+        loop->upper->describe(entry, &context);
+    return context.name == NULL;
+}
+
+static size_t soon_walk(const aloop *loop, void (*visit)(const aloop_alive *alive, void *arg),
+                        void *arg)
+{
+    const struct ready *ready = &loop->ready;
+    size_t count = 0;
+
+    for (uint64_t number = ready->head; number != ready->tail; number++) {
+        const struct ready_entry *entry = &ready->ring[(size_t)number & ready->mask];
+
+        if (!is_soon_callback(loop, entry))
+            continue;
+        visit(&(aloop_alive){.kind = ALOOP_ALIVE_CALLBACK,
+                             .fd = -1,
+                             .deadline = ALOOP_NEVER,
+                             .callback = entry->run,
+                             .arg = entry->arg},
+              arg);
+        count++;
+    }
+    return count;
+}
+
 size_t callbacks_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg)
 {
     static const aloop_alive_kind kinds[] = {[CALLBACK_TIMER] = ALOOP_ALIVE_TIMER,
@@ -368,7 +420,7 @@ size_t callbacks_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void 
                                              [CALLBACK_WRITER] = ALOOP_ALIVE_WRITER};
     const struct callback_slot *callback;
     uint32_t cursor = 0;
-    size_t count = 0;
+    size_t count = soon_walk(loop, visit, arg);
 
     while ((callback = slots_next(&loop->handles, &cursor)) != NULL) {
         aloop_alive alive = {.kind = kinds[callback->kind], .fd = -1, .deadline = ALOOP_NEVER};

@@ -33,6 +33,8 @@ enum timer_kind {
 struct upper_layer {
     void (*on_close)(aloop *loop);
     size_t (*walk)(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg);
+    /* Is the entry a step of a task? */
+    bool (*is_step)(const struct ready_entry *entry);
     /* Fills in name, file and line if the entry is a step of a task; for reports of slow ones. */
     void (*describe)(const struct ready_entry *entry, aloop_exception_context *context);
 };
@@ -64,6 +66,7 @@ struct aloop {
     bool is_shutting_down;
     int budget; /* completions that the running task has left in this step */
     const struct upper_layer *upper;
+    uint64_t random; /* state of the order of task steps; 0: as they were queued */
 
     struct pool pool;
     struct heap timers;
@@ -88,6 +91,8 @@ struct aloop {
     struct post *inbox;           /* oldest first: collected, about to run */
     int wake_fds[2];
     struct lock lock; /* guards the wake fd against closing, and the end of cancellable posts */
+
+    int64_t run_correction; /* callbacks that ran, less entries of the ready queue that did */
 
     aloop_exception_handler *exception_handler;
     void *exception_arg;
@@ -148,15 +153,28 @@ void loop_memory_unref(aloop *loop);
 /* One turn: what aloop.iterate is, without and with the checks of debug mode. */
 int loop_iterate(aloop *loop, aloop_ns max_wait);
 int loop_iterate_debug(aloop *loop, aloop_ns max_wait);
+/* Debug mode: runs an entry, and reports it if it was slow. */
+void loop_run_timed(aloop *loop, const struct ready_entry *entry);
+
+/* The end of a run in which the program dropped its last reference. */
+void loop_end_if_unreferenced(aloop *loop);
 
 /* callback.c */
 void timers_init(aloop *loop);
 void callbacks_close(aloop *loop);
+/* The program's callback behind an entry of the ready queue. */
+aloop_callback *callback_of_entry(const struct ready_entry *entry);
 size_t callbacks_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg);
 
 /* post.c */
 int posts_open(aloop *loop);
 void posts_collect(aloop *loop);
 void posts_close(aloop *loop);
+/* In the child of a fork: a thread that is not here may have held the lock. */
+void posts_forget_lock(aloop *loop);
+bool posts_are_pending(const aloop *loop);
+/* Is the entry the one that runs the calls from other threads? */
+bool posts_own_entry(const struct ready_entry *entry);
+size_t posts_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg);
 
 #endif

@@ -44,14 +44,26 @@ void aloop_unref(aloop *loop)
 {
     if (loop == NULL || atomic_fetch_sub_explicit(&loop->references, 1, memory_order_acq_rel) != 1)
         return;
+    /* Inside a callback: the turn goes on, and the run ends what it still stands on. */
+    if (loop->is_running) {
+        aloop_stop(loop);
+        return;
+    }
+    (void)aloop_close(loop);
+    loop_memory_unref(loop);
+}
+
+void loop_end_if_unreferenced(aloop *loop)
+{
+    if (ALOOP_LIKELY(atomic_load_explicit(&loop->references, memory_order_acquire) != 0))
+        return;
     (void)aloop_close(loop);
     loop_memory_unref(loop);
 }
 
 static bool options_are_valid(const aloop_options *options)
 {
-    return options->size >=
-               offsetof(aloop_options, slow_callback) + sizeof options->slow_callback &&
+    return options->size >= offsetof(aloop_options, seed) + sizeof options->seed &&
            options->clock >= ALOOP_CLOCK_MONOTONIC && options->clock <= ALOOP_CLOCK_VIRTUAL &&
            options->busy_poll >= 0 && options->slow_callback >= 0;
 }
@@ -65,6 +77,7 @@ static void loop_configure(aloop *loop, const aloop_options *options)
     loop->has_checks = options->debug;
     loop->iterate = options->debug ? loop_iterate_debug : loop_iterate;
     loop->busy_poll = options->busy_poll;
+    loop->random = options->seed;
     loop->slow_callback =
         options->slow_callback > 0 ? options->slow_callback : SLOW_CALLBACK_DEFAULT;
 }
@@ -115,9 +128,10 @@ static int loop_init(aloop *loop)
     slots_init(&loop->watches, &loop->memory, sizeof(struct watch));
     timers_init(loop);
     error = ready_init(&loop->ready, &loop->memory);
-    if (error < 0)
-        return error;
-    error = open_descriptors(loop);
+    if (error == 0)
+        error = ready_reserve(&loop->ready); /* for the calls from other threads */
+    if (error == 0)
+        error = open_descriptors(loop);
     if (error == 0)
         loop->now = loop_read_clock(loop);
     return error;
@@ -164,29 +178,39 @@ int aloop_close(aloop *loop)
         return 0;
     loop->is_closed = true;
     loop->has_checks = true;
+    loop->is_stopping = true;
+    if (loop_is_forked(loop))
+        posts_forget_lock(loop);
     if (loop->upper != NULL)
         loop->upper->on_close(loop);
     loop_fini(loop);
     return 0;
 }
 
+/* No process has this number: until the loop is whole again it counts as forked. */
+#define NOT_WHOLE 0
+
 int aloop_after_fork(aloop *loop)
 {
-    int error = loop_guard(loop);
+    int error;
 
-    if (error < 0)
-        return error;
+    if (loop->is_closed)
+        return -ALOOP_ECLOSED;
     if (!loop_is_forked(loop))
         return 0;
     /* The child's copies of the fds; the parent's are untouched. Calls that other threads had
        posted belong to the parent, where those threads live on. */
     loop->is_running = false;
     atomic_store_explicit(&loop->thread, 0, memory_order_relaxed);
+    posts_forget_lock(loop);
     close_poller(loop);
     posts_close(loop);
-    ready_unreserve(&loop->ready);
     error = open_descriptors(loop);
-    return error < 0 ? error : watch_register_all(loop);
+    if (error == 0)
+        error = watch_register_all(loop);
+    if (error < 0)
+        loop->fork_generation = NOT_WHOLE;
+    return error;
 }
 
 /* The first object: one reference for all of them. */
@@ -206,6 +230,7 @@ size_t aloop_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg
 
     if (loop->is_closed)
         return 0;
-    count = callbacks_walk(loop, visit, arg) + watch_walk_sockets(loop, visit, arg);
+    count = callbacks_walk(loop, visit, arg) + posts_walk(loop, visit, arg) +
+            watch_walk_sockets(loop, visit, arg);
     return loop->upper != NULL ? count + loop->upper->walk(loop, visit, arg) : count;
 }

@@ -46,7 +46,7 @@ aloop_ns aloop_next_timeout(aloop *loop)
 {
     const struct heap_node *first;
 
-    if (ready_count(&loop->ready) > 0 || loop->is_stopping || loop->inbox != NULL ||
+    if (ready_count(&loop->ready) > 0 || loop->is_stopping || posts_are_pending(loop) ||
         !list_is_empty(&loop->always_ready))
         return 0;
     first = heap_peek(&loop->timers);
@@ -63,21 +63,25 @@ static int poll_now(aloop *loop, aloop_ns timeout, struct poller_event *events)
     return count == -EINTR ? 0 : count;
 }
 
-/* Asks without sleeping for as long as the budget allows. */
+/* Asks without sleeping for as long as the budget allows, and then waits for the rest. */
 static int poll_busily(aloop *loop, aloop_ns timeout, struct poller_event *events)
 {
-    aloop_ns end = time_add(loop->now, timeout < loop->busy_poll ? timeout : loop->busy_poll);
+    aloop_ns start = loop_read_clock(loop);
+    aloop_ns budget = timeout < loop->busy_poll ? timeout : loop->busy_poll;
+    aloop_ns passed;
     int count;
 
     do {
         count = poll_now(loop, 0, events);
-    } while (count == 0 && loop_read_clock(loop) < end);
-    return count;
+        passed = time_sub(loop_read_clock(loop), start);
+    } while (count == 0 && passed < budget);
+    if (count != 0 || passed >= timeout)
+        return count;
+    return poll_now(loop, time_sub(timeout, passed), events);
 }
 
 /* Waits on the virtual clock: what is ready by itself is found at once, else time jumps. */
-static int poll_virtually(aloop *loop, aloop_ns timeout, aloop_ns max_wait,
-                          struct poller_event *events)
+static int poll_virtually(aloop *loop, aloop_ns timeout, struct poller_event *events)
 {
     int count = poll_now(loop, 0, events);
 
@@ -86,7 +90,7 @@ static int poll_virtually(aloop *loop, aloop_ns timeout, aloop_ns max_wait,
     if (loop->expected_from_outside > 0)
         return poll_now(loop, ALOOP_NEVER, events);
     if (timeout == ALOOP_NEVER)
-        return max_wait == ALOOP_NEVER ? -EDEADLK : 0;
+        return -EDEADLK;
     loop->now = time_add(loop->now, timeout);
     return 0;
 }
@@ -94,26 +98,20 @@ static int poll_virtually(aloop *loop, aloop_ns timeout, aloop_ns max_wait,
 static int wait_for_events(aloop *loop, aloop_ns max_wait, struct poller_event *events)
 {
     aloop_ns timeout = aloop_next_timeout(loop);
-    int count;
 
-    if (timeout > max_wait)
-        timeout = max_wait;
-    if (loop->is_virtual)
-        return poll_virtually(loop, timeout, max_wait, events);
-    if (timeout > 0 && timeout != ALOOP_NEVER) {
-        /* The time is that of the last poll; what ran since then is part of the wait. */
+    if (!loop->is_virtual && timeout > 0 && timeout != ALOOP_NEVER) {
+        /* The time is that of the last poll; what ran since then is part of the wait for a timer,
+           though not of what the caller is ready to wait. */
         aloop_ns waited = time_sub(loop_read_clock(loop), loop->now);
 
         timeout = timeout > waited ? timeout - waited : 0;
     }
-    if (timeout > 0 && loop->busy_poll > 0) {
-        count = poll_busily(loop, timeout, events);
-        if (count != 0)
-            return count;
-        timeout = timeout == ALOOP_NEVER      ? timeout
-                  : timeout > loop->busy_poll ? timeout - loop->busy_poll
-                                              : 0;
-    }
+    if (timeout > max_wait)
+        timeout = max_wait;
+    if (loop->is_virtual)
+        return poll_virtually(loop, timeout, events);
+    if (timeout > 0 && loop->busy_poll > 0)
+        return poll_busily(loop, timeout, events);
     return poll_now(loop, timeout, events);
 }
 
@@ -189,13 +187,44 @@ static int poll_and_collect(aloop *loop, aloop_ns max_wait)
     return count;
 }
 
+/* xorshift64*: small, and the same on every machine, so that a seed says what happened. */
+static uint64_t next_random(aloop *loop)
+{
+    loop->random ^= loop->random >> 12;
+    loop->random ^= loop->random << 25;
+    loop->random ^= loop->random >> 27;
+    return loop->random * UINT64_C(2685821657736338717);
+}
+
+/* Finds orders that a program must not depend on: shuffles the steps of tasks that are due in this
+   turn among their places. What asyncio promises an order for, callbacks, stays where it is. */
+static NOINLINE void shuffle_steps(aloop *loop)
+{
+    struct ready *ready = &loop->ready;
+
+    if (loop->upper == NULL)
+        return;
+    for (uint64_t number = ready->head; number != ready->tail; number++) {
+        uint64_t other = ready->head + next_random(loop) % (number - ready->head + 1);
+        struct ready_entry *one = &ready->ring[(size_t)number & ready->mask];
+        struct ready_entry *two = &ready->ring[(size_t)other & ready->mask];
+        struct ready_entry moved = *one;
+
+        if (!loop->upper->is_step(one) || !loop->upper->is_step(two))
+            continue;
+        *one = *two;
+        *two = moved;
+    }
+}
+
 static void run_ready(aloop *loop)
 {
     struct ready *ready = &loop->ready;
     uint64_t end = ready->tail;
 
     loop->since_poll += (uint32_t)(end - ready->head);
-    while (ready->head != end) {
+    /* Less, not unequal: a fork()ed child may have run the loop on from inside a callback. */
+    while (ready->head < end) {
         /* By value: the callback may grow the ring. */
         struct ready_entry entry = ready->ring[(size_t)ready->head & ready->mask];
 
@@ -213,31 +242,44 @@ int loop_iterate(aloop *loop, aloop_ns max_wait)
         if (error < 0)
             return error;
     }
+    if (ALOOP_UNLIKELY(loop->random != 0))
+        shuffle_steps(loop);
     run_ready(loop);
     return 0;
 }
 
 /* --- the same with the checks of debug mode --- */
 
+void loop_run_timed(aloop *loop, const struct ready_entry *entry)
+{
+    aloop_exception_context context = {.message = "callback was slow"};
+    aloop_ns start;
+
+    /* Before it runs: a task that ends in this step may be gone behind it, as may a timer. */
+    context.callback = callback_of_entry(entry);
+    if (loop->upper != NULL)
+        loop->upper->describe(entry, &context);
+    start = sys.clock(loop->is_boottime);
+    entry->run(loop, entry->arg);
+    context.duration = time_sub(sys.clock(loop->is_boottime), start);
+    if (context.duration >= loop->slow_callback)
+        aloop_call_exception_handler(loop, &context);
+}
+
 static void run_ready_timed(aloop *loop)
 {
     struct ready *ready = &loop->ready;
     uint64_t end = ready->tail;
 
-    while (ready->head != end) {
+    while (ready->head < end) {
         struct ready_entry entry = ready->ring[(size_t)ready->head & ready->mask];
-        aloop_exception_context context = {.message = "callback was slow", .callback = entry.run};
-        aloop_ns start;
 
         ready->head++;
-        /* Before it runs: a task that ends in this step may be gone behind it. */
-        if (loop->upper != NULL)
-            loop->upper->describe(&entry, &context);
-        start = sys.clock(loop->is_boottime);
-        entry.run(loop, entry.arg);
-        context.duration = sys.clock(loop->is_boottime) - start;
-        if (context.duration >= loop->slow_callback)
-            aloop_call_exception_handler(loop, &context);
+        /* Calls from other threads are one entry, and timed each by itself. */
+        if (posts_own_entry(&entry))
+            entry.run(loop, entry.arg);
+        else
+            loop_run_timed(loop, &entry);
     }
 }
 
@@ -247,6 +289,8 @@ int loop_iterate_debug(aloop *loop, aloop_ns max_wait)
 
     if (error < 0)
         return error;
+    if (loop->random != 0)
+        shuffle_steps(loop);
     run_ready_timed(loop);
     return 0;
 }
@@ -291,20 +335,32 @@ int aloop_run_forever(aloop *loop)
     } while (error == 0 && !loop->is_stopping);
     loop->is_stopping = false;
     loop_leave(loop);
+    loop_end_if_unreferenced(loop);
     return error;
+}
+
+/* How many callbacks have run in the loop's life, give or take the same number. */
+static int64_t callbacks_run(const aloop *loop)
+{
+    return (int64_t)loop->ready.head + loop->run_correction;
 }
 
 int aloop_run_once(aloop *loop, aloop_ns timeout)
 {
-    uint64_t before = loop->ready.head;
+    int64_t before = callbacks_run(loop);
+    int64_t count;
     int error = loop_enter(loop);
 
     if (error < 0)
         return error;
     error = loop->iterate(loop, timeout < 0 ? 0 : timeout);
+    count = callbacks_run(loop) - before;
     loop->is_stopping = false;
     loop_leave(loop);
-    return error < 0 ? error : (int)(loop->ready.head - before);
+    loop_end_if_unreferenced(loop);
+    if (error < 0)
+        return error;
+    return count < INT_MAX ? (int)count : INT_MAX;
 }
 
 int aloop_prepare(aloop *loop, aloop_ns *out_timeout)
@@ -329,5 +385,7 @@ int aloop_backend_fd(const aloop *loop)
 {
     if (loop->is_closed)
         return -ALOOP_ECLOSED;
+    if (loop->poller == NULL)
+        return -ECHILD;
     return poller_class_of(loop->poller)->backend_fd(loop->poller);
 }

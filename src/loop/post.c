@@ -30,9 +30,12 @@ static struct post posts_closed;
 
 static int post(aloop *loop, aloop_callback *run, void *arg, aloop_threadsafe_call *call)
 {
-    struct post *item = memory_alloc(&loop->memory, sizeof *item);
-    struct post *head;
+    struct post *item, *head;
 
+    /* The wake fd of a fork()ed child is its parent's. */
+    if (loop_is_forked(loop))
+        return -ECHILD;
+    item = memory_alloc(&loop->memory, sizeof *item);
     if (item == NULL)
         return -ENOMEM;
     *item = (struct post){.run = run, .arg = arg, .call = call};
@@ -108,6 +111,15 @@ bool aloop_threadsafe_call_cancel(aloop_threadsafe_call *call)
     return false;
 }
 
+static void run_post(aloop *loop, const struct post *item)
+{
+    loop->run_correction++;
+    if (loop->is_debug)
+        loop_run_timed(loop, &(struct ready_entry){.run = item->run, .arg = item->arg});
+    else
+        item->run(loop, item->arg);
+}
+
 static void run_cancellable(aloop *loop, const struct post *item)
 {
     aloop_threadsafe_call *call = item->call;
@@ -115,7 +127,7 @@ static void run_cancellable(aloop *loop, const struct post *item)
 
     atomic_store(&call->runner, sys_thread_id());
     if (atomic_compare_exchange_strong(&call->state, &state, POST_RUNNING)) {
-        item->run(loop, item->arg);
+        run_post(loop, item);
         lock_acquire(&loop->lock);
         atomic_store(&call->state, POST_DONE);
         lock_broadcast(&loop->lock);
@@ -130,6 +142,7 @@ static void run_inbox(aloop *loop, void *arg)
 
     (void)arg;
     loop->inbox = NULL;
+    loop->run_correction--;
     while (item != NULL) {
         struct post current = *item;
 
@@ -137,7 +150,7 @@ static void run_inbox(aloop *loop, void *arg)
         if (current.call != NULL)
             run_cancellable(loop, &current);
         else
-            current.run(loop, current.arg);
+            run_post(loop, &current);
         item = current.next;
     }
 }
@@ -159,18 +172,66 @@ static struct post *reversed(struct post *item)
 
 void posts_collect(aloop *loop)
 {
+    struct post **last = &loop->inbox;
     struct post *items;
 
     if (atomic_load_explicit(&loop->posts, memory_order_relaxed) == NULL)
         return;
     items = atomic_exchange_explicit(&loop->posts, NULL, memory_order_acquire);
-    /* A turn runs all that it collected, so the inbox is empty by now. */
-    DEBUG_ASSERT(loop->inbox == NULL);
-    loop->inbox = reversed(items);
-    ready_push(&loop->ready, run_inbox, NULL);
+    /* A turn runs all that it collected, so the inbox is empty by now, unless that turn ended with
+       an error. */
+    if (loop->inbox == NULL)
+        ready_push(&loop->ready, run_inbox, NULL);
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = reversed(items);
 }
 
-/* One place in the ready queue is for the inbox. */
+bool posts_are_pending(const aloop *loop)
+{
+    return loop->inbox != NULL || atomic_load_explicit(&loop->posts, memory_order_relaxed) != NULL;
+}
+
+bool posts_own_entry(const struct ready_entry *entry)
+{
+    return entry->run == run_inbox;
+}
+
+static size_t walk_items(const struct post *item,
+                         void (*visit)(const aloop_alive *alive, void *arg), void *arg)
+{
+    size_t count = 0;
+
+    for (; item != NULL; item = item->next) {
+        if (item->call != NULL && atomic_load(&item->call->state) == POST_CANCELLED)
+            continue;
+        visit(&(aloop_alive){.kind = ALOOP_ALIVE_CALLBACK,
+                             .fd = -1,
+                             .deadline = ALOOP_NEVER,
+                             .callback = item->run,
+                             .arg = item->arg},
+              arg);
+        count++;
+    }
+    return count;
+}
+
+size_t posts_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg)
+{
+    const struct post *newest = atomic_load_explicit(&loop->posts, memory_order_acquire);
+    size_t count = walk_items(loop->inbox, visit, arg);
+
+    /* Other threads may add to the stack meanwhile, and only this one takes from it. */
+    return newest == POSTS_CLOSED ? count : count + walk_items(newest, visit, arg);
+}
+
+void posts_forget_lock(aloop *loop)
+{
+    /* Where that fails the old one stays, which most likely nobody held. */
+    if (lock_init(&loop->lock) < 0)
+        return;
+}
+
 int posts_open(aloop *loop)
 {
     int error;
@@ -179,11 +240,8 @@ int posts_open(aloop *loop)
     error = sys.wake_open(loop->wake_fds);
     if (error < 0)
         return error;
-    error = poller_class_of(loop->poller)
-                ->add(loop->poller, loop->wake_fds[0], WAKE_ID, POLLER_READ, POLLER_LEVEL);
-    if (error == 0)
-        error = ready_reserve(&loop->ready);
-    return error;
+    return poller_class_of(loop->poller)
+        ->add(loop->poller, loop->wake_fds[0], WAKE_ID, POLLER_READ, POLLER_LEVEL);
 }
 
 static void drop_all(aloop *loop, struct post *item)

@@ -19,6 +19,7 @@ void ready_fini(struct ready *ready)
     if (ready->ring != NULL)
         memory_free(ready->memory, ready->ring, (ready->mask + 1) * sizeof ready->ring[0]);
     ready->ring = NULL;
+    ready->head = ready->tail;
 }
 
 int ready_grow(struct ready *ready)

@@ -8,9 +8,14 @@ static int fds_reserve(aloop *loop, int fd)
     size_t needed = (size_t)fd + 1;
     size_t capacity;
     struct watch **fds;
+    int error;
 
     if (needed <= loop->fd_capacity)
         return 0;
+    /* An absurd number would ask for gigabytes before the poller could refuse it. */
+    error = loop->poller_kind == ALOOP_POLLER_SIM ? 0 : sys.fd_is_open(fd);
+    if (error < 0)
+        return error;
     capacity = memory_grown_capacity(needed, 64, sizeof fds[0]);
     if (capacity == 0)
         return -ENOMEM;
@@ -28,9 +33,10 @@ static int fds_reserve(aloop *loop, int fd)
 static int watch_make(aloop *loop, int fd, struct watch **out_watch)
 {
     struct watch *watch;
+    int error = fds_reserve(loop, fd);
 
-    if (fds_reserve(loop, fd) < 0)
-        return -ENOMEM;
+    if (error < 0)
+        return error;
     watch = slots_take(&loop->watches);
     if (watch == NULL)
         return -ENOMEM;
@@ -145,13 +151,18 @@ static int watch_register(aloop *loop, struct watch *watch, uint8_t wanted)
         error = class->modify(loop->poller, watch->fd, id, wanted);
     if (error == -ENOENT)
         error = class->add(loop->poller, watch->fd, id, wanted, POLLER_LEVEL);
+    if (error < 0 && error != -EPERM)
+        return error;
     /* What the kernel refuses to poll, a regular file, never blocks: it counts as always ready, so
        that a program whose input was redirected from a file goes on working. */
     watch->is_always_ready = error == -EPERM;
     list_del(&watch->always_link);
     if (!watch->is_always_ready)
-        return error;
+        return 0;
     list_push(&loop->always_ready, &watch->always_link);
+    /* The number was another file's, or the poller would not know it. */
+    if (watch->registered)
+        (void)class->remove(loop->poller, watch->fd);
     watch->registered = 0;
     return 0;
 }
@@ -189,11 +200,12 @@ void watch_drop_interest(aloop *loop, struct watch *watch)
 void watch_collect(aloop *loop, struct watch *watch, uint32_t events)
 {
     /* Whoever waits finds out by its own call: a read gives the end of the stream, a write the
-     * error. */
+       error. Where nobody can write any more the poller says so: a peer that has only ended its
+       side still reads, and its writer is not to spin. */
     if (events & POLLER_ERROR)
         events |= POLLER_READ | POLLER_WRITE;
     if (events & POLLER_HANGUP)
-        events |= watch->is_edge ? POLLER_READ : POLLER_READ | POLLER_WRITE;
+        events |= POLLER_READ;
     watch->hangup |= (uint8_t)(events & (POLLER_HANGUP | POLLER_ERROR));
     watch->ready |= (uint8_t)(events & (POLLER_READ | POLLER_WRITE));
     if (events & POLLER_READ) {
@@ -231,7 +243,7 @@ int watch_register_all(aloop *loop)
         error = class->add(loop->poller, watch->fd, (uint64_t)slots_number(watch),
                            watch->registered, watch->is_edge ? POLLER_EDGE : POLLER_LEVEL);
         /* An fd that the program has closed since: its waiters find out when they use it. */
-        if (error == -EBADF)
+        if (error == -EBADF || error == -EPERM)
             watch_collect(loop, watch, POLLER_READ | POLLER_WRITE);
         else if (error < 0)
             result = error;

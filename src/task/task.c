@@ -215,6 +215,11 @@ static size_t tasks_walk(aloop *loop, void (*visit)(const aloop_alive *alive, vo
     return count;
 }
 
+static bool is_step(const struct ready_entry *entry)
+{
+    return entry->run == task_step;
+}
+
 static void describe_step(const struct ready_entry *entry, aloop_exception_context *context)
 {
     const struct aloop_task *task = entry->arg;
@@ -227,7 +232,7 @@ static void describe_step(const struct ready_entry *entry, aloop_exception_conte
 }
 
 const struct upper_layer task_upper_layer = {
-    .on_close = tasks_close, .walk = tasks_walk, .describe = describe_step};
+    .on_close = tasks_close, .walk = tasks_walk, .is_step = is_step, .describe = describe_step};
 
 /* --- asking --- */
 
