@@ -40,6 +40,16 @@ static bool op_ends_with(struct aloop_task *task, int64_t outcome)
     return true;
 }
 
+/* Does it wait for something that cannot be cancelled any more, since all it is made of is done, and
+   that ends in the next turn? */
+static bool op_ends_by_itself(const aloop_op *op)
+{
+    const aloop_op_type *type = op->type;
+    const aloop_future *target = type != NULL && type->target != NULL ? type->target(op) : NULL;
+
+    return target != NULL && !future_is_done(target);
+}
+
 /* Time is up, and the operation, asked once more, is still pending. True if that ends it now. */
 static bool op_time_is_up(struct aloop_task *task)
 {
@@ -48,6 +58,8 @@ static bool op_time_is_up(struct aloop_task *task)
         task->op.flags |= OP_TIMED_OUT;
         return false;
     }
+    if (op_ends_by_itself(&task->op))
+        return false;
     task_drop_op(task);
     return op_ends_with(task, -ETIMEDOUT);
 }
@@ -71,17 +83,26 @@ static bool op_waits(struct aloop_task *task)
     return false;
 }
 
+static bool op_is_cancelled(struct aloop_task *task)
+{
+    (void)task_take_alarm(task);
+    task_drop_op(task);
+    return op_ends_with(task, -ECANCELED);
+}
+
 bool task_ask(struct aloop_task *task)
 {
     int64_t outcome;
 
-    if (ALOOP_UNLIKELY(task->alarm != 0) && task_take_alarm(task) != 0) {
-        task_drop_op(task);
-        return op_ends_with(task, -ECANCELED);
-    }
+    if (ALOOP_UNLIKELY(task->alarm & ALARM_CANCEL) && task_is_cancellable(task))
+        return op_is_cancelled(task);
     outcome = task->op.poll(task, &task->op);
-    if (outcome == ALOOP_PENDING)
+    if (outcome == ALOOP_PENDING) {
+        /* That the time of a scope is up counts only now: what has completed wins. */
+        if (ALOOP_UNLIKELY(task->alarm & ALARM_SCOPE) && scope_due(task) != NULL)
+            return op_is_cancelled(task);
         return op_waits(task);
+    }
     /* What it waited for was cancelled for want of time, and not because the task was. */
     if (outcome == -ECANCELED &&
         (task->op.flags & (OP_TIMED_OUT | OP_CANCELLED | OP_SCOPED)) == OP_TIMED_OUT)
@@ -202,8 +223,11 @@ static NOINLINE bool await_carefully(aloop_frame *frame)
     unsigned alarm = 0;
     int64_t outcome;
 
-    if (op->flags & OP_IS_CALL && op->flags & (OP_HAS_TIMEOUT | OP_CANCELLABLE))
-        return await_call_in_scope(frame);
+    if (op->flags & OP_IS_CALL && op->flags & (OP_HAS_TIMEOUT | OP_CANCELLABLE)) {
+        if (await_call_in_scope(frame))
+            return true;
+        return --task->future.loop->budget <= 0 ? give_way(task) : false;
+    }
     if (task->alarm != 0 && !(op->flags & OP_IS_CALL))
         alarm = task_take_alarm(task);
     if (alarm != 0)
