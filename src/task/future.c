@@ -49,7 +49,7 @@ void future_init(struct aloop_future *future, aloop *loop, enum future_kind kind
 aloop_future *aloop_create_future(aloop *loop)
 {
     struct aloop_future *future;
-    int error = loop_guard(loop);
+    int error = loop == NULL ? -ALOOP_ENOLOOP : loop_guard(loop);
 
     if (error < 0)
         return future_failed(error);
@@ -124,7 +124,7 @@ void aloop_future_unref(aloop_future *future)
     if (future == NULL || future->loop == NULL)
         return;
     if (future->references == 1 && future->state == FUTURE_FINISHED && future->result < 0 &&
-        !future->is_retrieved) {
+        future->result != -ECANCELED && !future->is_retrieved) {
         /* The handler gets a live future, and may even keep it. */
         future->is_retrieved = true;
         future_report(future, never_retrieved(future));
@@ -229,6 +229,10 @@ static void done_callback_notify(aloop_waiter *waiter)
 {
     struct done_callback *callback = CONTAINER_OF(waiter, struct done_callback, waiter);
 
+    if (ALOOP_UNLIKELY(callback->future->loop->is_closed)) {
+        callback_free(callback);
+        return;
+    }
     aloop_future_ref(callback->future);
     ready_push(&callback->future->loop->ready, run_done_callback, callback);
 }
@@ -278,20 +282,22 @@ size_t aloop_future_remove_done_callback(aloop_future *future, aloop_done_callba
     return count;
 }
 
-void future_drop_queued_callbacks(aloop *loop)
+void future_drop_entries(aloop *loop)
 {
     struct ready *ready = &loop->ready;
 
     for (uint64_t number = ready->head; number != ready->tail; number++) {
-        struct ready_entry *entry = &ready->ring[(size_t)number & ready->mask];
+        const struct ready_entry *entry = &ready->ring[(size_t)number & ready->mask];
         struct done_callback *callback = entry->arg;
-        struct aloop_future *future;
 
-        if (entry->run != run_done_callback)
-            continue;
-        future = callback->future;
-        entry->run = NULL;
-        callback_free(callback);
-        aloop_future_unref(future);
+        if (entry->run == run_done_callback) {
+            struct aloop_future *future = callback->future;
+
+            callback_free(callback);
+            aloop_future_unref(future);
+        } else if (entry->run == task_step) {
+            /* All tasks are done by now, and one that is and still has an entry is kept by it. */
+            aloop_future_unref(&((struct aloop_task *)entry->arg)->future);
+        }
     }
 }

@@ -169,7 +169,7 @@ aloop_future *aloop_gather_future(aloop *loop, aloop_future *const *futures, siz
                                   int64_t *results, unsigned flags)
 {
     struct gather *gather;
-    int error = loop_guard(loop);
+    int error = loop == NULL ? -ALOOP_ENOLOOP : loop_guard(loop);
 
     if (error < 0)
         return future_failed(error);

@@ -109,8 +109,8 @@ static inline int64_t future_take(struct aloop_future *future)
         future->is_retrieved = true;
     return future->result;
 }
-/* At the loop's end: frees the done callbacks that are queued. */
-void future_drop_queued_callbacks(aloop *loop);
+/* At the loop's end: drops what the entries of the ready queue hold. */
+void future_drop_entries(aloop *loop);
 /* Reports an error that nobody will retrieve. */
 void future_report(struct aloop_future *future, const char *message);
 /* The layer's side of the loop; set when the first future is made. */

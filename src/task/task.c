@@ -104,7 +104,9 @@ void task_finish(struct aloop_task *task, int64_t outcome)
     }
     if (loop->is_shutting_down && loop->task_count == 0)
         aloop_stop(loop);
-    aloop_future_unref(&task->future);
+    /* Its last await may have completed after it had asked to be woken: the entry keeps it. */
+    if (ALOOP_LIKELY(!task->is_queued))
+        aloop_future_unref(&task->future);
 }
 
 /* Runs the innermost frame until the task waits, gives way, or is done. Frames that end return
@@ -141,6 +143,10 @@ void task_step(aloop *loop, void *arg)
     struct aloop_task *task = arg;
 
     task->is_queued = false;
+    if (ALOOP_UNLIKELY(!task->is_waiting && future_is_done(&task->future))) {
+        aloop_future_unref(&task->future);
+        return;
+    }
     loop->current_task = task;
     loop->budget = TASK_BUDGET;
     if (!task->is_waiting || task_ask(task))
@@ -188,7 +194,7 @@ static void tasks_close(aloop *loop)
         task_abandon(task);
     }
     composites_close(loop);
-    future_drop_queued_callbacks(loop);
+    future_drop_entries(loop);
 }
 
 static const aloop_coro *task_where(const struct aloop_task *task, int *out_line)
