@@ -1,0 +1,298 @@
+/* CPU affinity is Linux's alone. */
+#define _GNU_SOURCE
+
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+#define ROUNDS_MAX 1001
+
+/* --- what engines use --- */
+
+static double clock_ns(clockid_t id)
+{
+    struct timespec time;
+
+    bench_check(clock_gettime(id, &time) == 0, "clock_gettime");
+    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+double bench_cpu_ns(void)
+{
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+double bench_wall_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+double bench_cpu_ns_of(int pid)
+{
+    clockid_t id;
+
+    bench_check(clock_getcpuclockid(pid, &id) == 0, "clock_getcpuclockid");
+    return clock_ns(id);
+}
+
+void bench_pin(unsigned cpu)
+{
+#ifdef __linux__
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    (void)sched_setaffinity(0, sizeof set, &set);
+#else
+    (void)cpu;
+#endif
+}
+
+double bench_rss(void)
+{
+    struct rusage usage;
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long long size, resident;
+    int found = 0;
+
+    if (file != NULL) {
+        found = fscanf(file, "%llu %llu", &size, &resident);
+        fclose(file);
+    }
+    if (found == 2)
+        return (double)resident * (double)sysconf(_SC_PAGESIZE);
+    /* The peak, in KiB: right as long as nothing was given back. */
+    bench_check(getrusage(RUSAGE_SELF, &usage) == 0, "getrusage");
+    return (double)usage.ru_maxrss * 1024;
+}
+
+void bench_raise_fd_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+void bench_check(bool is_right, const char *what)
+{
+    if (is_right)
+        return;
+    fprintf(stderr, "bench: %s failed\n", what);
+    _exit(1);
+}
+
+void *bench_alloc(size_t count, size_t size)
+{
+    void *memory = malloc(count * size);
+
+    bench_check(memory != NULL, "malloc");
+    /* calloc() would leave the page faults to whoever is measured. */
+    return memset(memory, 0, count * size);
+}
+
+/* --- samples --- */
+
+struct selection {
+    size_t rounds;
+    uint64_t ops; /* 0: the works' own number */
+    const char *work;
+    const char *engine;
+};
+
+static bool is_selected(const char *name, const char *part)
+{
+    return part == NULL || strstr(name, part) != NULL;
+}
+
+static struct bench_figures run_here(const struct bench_work *work,
+                                     const struct bench_engine *engine, uint64_t ops)
+{
+    if (ops == 0)
+        ops = work->ops / (engine->divisor > 0 ? engine->divisor : 1);
+    return engine->run(work, ops);
+}
+
+/* One sample, in a child. False if it failed. */
+static bool sample(const struct bench_work *work, const struct bench_engine *engine,
+                   struct bench_figures *out_figures)
+{
+    int ends[2], status;
+    bool is_read;
+    pid_t pid;
+
+    bench_check(pipe(ends) == 0, "pipe");
+    fflush(stdout);
+    pid = fork();
+    bench_check(pid >= 0, "fork");
+    if (pid == 0) {
+        struct bench_figures figures;
+
+        close(ends[0]);
+        bench_pin(0);
+        figures = run_here(work, engine, 0);
+        bench_check(write(ends[1], &figures, sizeof figures) == sizeof figures, "write");
+        _exit(0);
+    }
+    close(ends[1]);
+    is_read = read(ends[0], out_figures, sizeof *out_figures) == sizeof *out_figures;
+    close(ends[0]);
+    bench_check(waitpid(pid, &status, 0) == pid, "waitpid");
+    return is_read && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* --- lines --- */
+
+/* The figures of one engine, by round; one whose sample failed has 0. */
+struct series {
+    double value[ROUNDS_MAX];
+    double second[ROUNDS_MAX];
+};
+
+static int compare(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+
+    return (left > right) - (left < right);
+}
+
+struct summary {
+    double median;
+    double min;
+    double max;
+};
+
+static struct summary summarize(const double *values, size_t count)
+{
+    double sorted[ROUNDS_MAX];
+    struct summary summary;
+
+    memcpy(sorted, values, count * sizeof *values);
+    qsort(sorted, count, sizeof sorted[0], compare);
+    summary.min = sorted[0];
+    summary.max = sorted[count - 1];
+    summary.median = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+    return summary;
+}
+
+/* The first engine's figures, each divided by this engine's of the same round: the median. */
+static double median_ratio(const double *first, const double *values, size_t count)
+{
+    double ratios[ROUNDS_MAX];
+
+    for (size_t i = 0; i < count; i++)
+        ratios[i] = values[i] > 0 ? first[i] / values[i] : 0;
+    return summarize(ratios, count).median;
+}
+
+static void print_line(const struct bench_suite *suite, const struct bench_work *work, size_t index,
+                       const struct series *series, size_t rounds)
+{
+    const struct series *own = &series[index];
+    struct summary value = summarize(own->value, rounds);
+    struct summary second;
+
+    printf("%-18s %-16s", work->name, work->engines[index].name);
+    if (value.min <= 0) {
+        printf("  failed\n");
+        return;
+    }
+    printf(" %10.*f %10.*f %10.*f %6.2f", value.median < 1000 ? 2 : 0, value.median,
+           value.median < 1000 ? 2 : 0, value.min, value.median < 1000 ? 2 : 0, value.max,
+           median_ratio(series[0].value, own->value, rounds));
+    if (suite->second_unit != NULL) {
+        second = summarize(own->second, rounds);
+        printf(" %9.0f %9.0f %9.0f %6.2f", second.median, second.min, second.max,
+               median_ratio(series[0].second, own->second, rounds));
+    }
+    printf("\n");
+}
+
+static void print_head(const struct bench_suite *suite, size_t rounds)
+{
+    printf("\n%s: %s", suite->name, suite->unit);
+    if (suite->second_unit != NULL)
+        printf("; %s", suite->second_unit);
+    printf(" (%zu rounds)\n", rounds);
+    printf("%-18s %-16s %10s %10s %10s %6s", "work", "engine", "median", "min", "max", "ratio");
+    if (suite->second_unit != NULL)
+        printf(" %9s %9s %9s %6s", "median", "min", "max", "ratio");
+    printf("\n");
+}
+
+static void run_work(const struct bench_suite *suite, const struct bench_work *work,
+                     const struct selection *selection)
+{
+    struct series *series = bench_alloc(work->engine_count, sizeof *series);
+
+    for (size_t round = 0; round < selection->rounds; round++) {
+        for (size_t i = 0; i < work->engine_count; i++) {
+            struct bench_figures figures;
+
+            if (!is_selected(work->engines[i].name, selection->engine) ||
+                !sample(work, &work->engines[i], &figures))
+                continue;
+            series[i].value[round] = figures.value;
+            series[i].second[round] = figures.second;
+        }
+    }
+    for (size_t i = 0; i < work->engine_count; i++) {
+        if (is_selected(work->engines[i].name, selection->engine))
+            print_line(suite, work, i, series, selection->rounds);
+    }
+    fflush(stdout);
+    free(series);
+}
+
+static void run_once(const struct bench_work *work, const struct selection *selection)
+{
+    for (size_t i = 0; i < work->engine_count; i++) {
+        if (is_selected(work->engines[i].name, selection->engine))
+            (void)run_here(work, &work->engines[i], selection->ops);
+    }
+}
+
+int bench_main(int argc, char **argv, const struct bench_suite *suite)
+{
+    struct selection selection = {.rounds = 5};
+    int option;
+
+    while ((option = getopt(argc, argv, "r:w:e:o:")) != -1) {
+        if (option == 'r')
+            selection.rounds = strtoul(optarg, NULL, 10);
+        else if (option == 'w')
+            selection.work = optarg;
+        else if (option == 'e')
+            selection.engine = optarg;
+        else if (option == 'o')
+            selection.ops = strtoull(optarg, NULL, 10);
+        else
+            selection.rounds = 0;
+    }
+    if (selection.rounds < 1 || selection.rounds > ROUNDS_MAX || optind < argc) {
+        fprintf(stderr, "usage: %s [-r ROUNDS] [-w WORK] [-e ENGINE] [-o OPS]\n", argv[0]);
+        return 2;
+    }
+    if (selection.ops == 0)
+        print_head(suite, selection.rounds);
+    for (size_t i = 0; i < suite->work_count; i++) {
+        if (!is_selected(suite->works[i].name, selection.work))
+            continue;
+        if (selection.ops > 0)
+            run_once(&suite->works[i], &selection);
+        else
+            run_work(suite, &suite->works[i], &selection);
+    }
+    return 0;
+}
