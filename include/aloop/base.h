@@ -38,6 +38,13 @@ extern "C" {
 #define ALOOP_UNLIKELY(x) (x)
 #endif
 
+/* All zero, in each language's own words. */
+#ifdef __cplusplus
+#define ALOOP_ZERO_ {}
+#else
+#define ALOOP_ZERO_ {0}
+#endif
+
 /* A loop. Opaque; one thread uses it, save for the calls that say "any thread". */
 typedef struct aloop aloop;
 

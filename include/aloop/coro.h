@@ -114,16 +114,30 @@ struct aloop_coro {
     int line;    /* where it is defined; 0 if unknown */
 };
 
+/* The second half of aloop_frame_await(). */
+ALOOP_API bool aloop_frame_await_(aloop_frame *frame);
+
 /*
  * Begins to await `op`. True: the step function must return ALOOP_STEP_SUSPENDED, and is called
  * again when the operation has ended. False: that has ended already. Either way the outcome is then
  * in frame->result.
  */
-ALOOP_API bool aloop_frame_await_op(aloop_frame *frame, const aloop_op *op);
-
 static inline bool aloop_frame_await(aloop_frame *frame, aloop_op op)
 {
-    return aloop_frame_await_op(frame, &op);
+    /* A task begins with the operation that it waits for. It is built in place, field by field:
+       through a copy on the stack it would be written and read twice, in pieces of different
+       sizes. */
+    aloop_op *own = (aloop_op *)(void *)frame->task;
+
+    own->poll = op.poll;
+    own->type = op.type;
+    own->arg[0] = op.arg[0];
+    own->arg[1] = op.arg[1];
+    own->arg[2] = op.arg[2];
+    own->arg[3] = op.arg[3];
+    own->flags = op.flags;
+    own->timeout = op.timeout;
+    return aloop_frame_await_(frame);
 }
 
 /*

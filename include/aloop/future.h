@@ -103,15 +103,64 @@ ALOOP_API ALOOP_CHECKED aloop_future *aloop_gather_future(aloop *loop, aloop_fut
  */
 ALOOP_API ALOOP_CHECKED aloop_future *aloop_shield_future(aloop_future *inner);
 
-/* The parts of the generic macros below. */
-ALOOP_API aloop_op aloop_join_future(aloop_future *future);
-ALOOP_API aloop_op aloop_join_task(aloop_task *task);
-ALOOP_API aloop_op aloop_join_future_unref(aloop_future *future);
-ALOOP_API aloop_op aloop_join_task_unref(aloop_task *task);
-ALOOP_API aloop_op aloop_shield_op_future(aloop_future *future);
-ALOOP_API aloop_op aloop_shield_op_task(aloop_task *task);
-ALOOP_API aloop_op aloop_op_identity(aloop_op op);
-ALOOP_API aloop_future *aloop_future_identity(aloop_future *future);
+/* The parts of the macros below. */
+ALOOP_API aloop_poll aloop_join_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API extern const aloop_op_type aloop_join_type_;
+ALOOP_API extern const aloop_op_type aloop_shield_type_;
+
+static inline aloop_op aloop_join_op_(aloop_future *future, const aloop_op_type *type,
+                                      unsigned flags)
+{
+    aloop_op op = ALOOP_ZERO_;
+
+    op.poll = aloop_join_poll_;
+    op.type = type;
+    op.flags = flags;
+    op.arg[0].pointer = future;
+    return op;
+}
+
+static inline aloop_op aloop_join_future(aloop_future *future)
+{
+    return aloop_join_op_(future, &aloop_join_type_, 0);
+}
+
+static inline aloop_op aloop_join_task(aloop_task *task)
+{
+    return aloop_join_op_(aloop_task_future(task), &aloop_join_type_, 0);
+}
+
+static inline aloop_op aloop_join_future_unref(aloop_future *future)
+{
+    return aloop_join_op_(future, &aloop_join_type_, ALOOP_OP_UNREF_);
+}
+
+static inline aloop_op aloop_join_task_unref(aloop_task *task)
+{
+    return aloop_join_op_(aloop_task_future(task), &aloop_join_type_, ALOOP_OP_UNREF_);
+}
+
+static inline aloop_op aloop_shield_op_future(aloop_future *future)
+{
+    return aloop_join_op_(future, &aloop_shield_type_, 0);
+}
+
+static inline aloop_op aloop_shield_op_task(aloop_task *task)
+{
+    return aloop_join_op_(aloop_task_future(task), &aloop_shield_type_, 0);
+}
+
+static inline aloop_op aloop_op_identity(aloop_op op)
+{
+    return op;
+}
+
+static inline aloop_future *aloop_future_identity(aloop_future *future)
+{
+    return future;
+}
+
+/* As aloop_gather(), of an array, and with the outcomes in `results`, as aloop_gather_future(). */
 ALOOP_API aloop_op aloop_gather_op(aloop_future *const *futures, size_t count, int64_t *results,
                                    unsigned flags);
 

@@ -72,11 +72,14 @@ typedef union aloop_op_arg {
 struct aloop_op {
     aloop_poll (*poll)(aloop_task *task, aloop_op *op);
     const aloop_op_type *type; /* may be NULL */
-    aloop_waiter waiter;       /* the library's: how the task is woken */
-    aloop_ns timeout;          /* the library's: aloop_wait_for() */
-    unsigned flags;            /* the library's */
     aloop_op_arg arg[4];
+    unsigned flags;      /* the library's */
+    aloop_ns timeout;    /* the library's: aloop_wait_for() */
+    aloop_waiter waiter; /* the library's: how the task is woken */
 };
+
+/* aloop_op.flags, as far as the inline functions of the headers need them. */
+enum { ALOOP_OP_HAS_TIMEOUT_ = 2, ALOOP_OP_IS_CALL_ = 32, ALOOP_OP_UNREF_ = 64 };
 
 /* Queues the task that awaits `op` on `list`, and returns ALOOP_PENDING. For poll functions. */
 static inline aloop_poll aloop_op_wait(aloop_op *op, aloop_waitlist *list)
@@ -99,7 +102,14 @@ ALOOP_API aloop_poll aloop_op_yield(aloop_task *task);
 ALOOP_API aloop *aloop_task_loop(const aloop_task *task);
 
 /* For aloop_wait_for(): `op` with at most so much time. */
-ALOOP_API aloop_op aloop_op_with_timeout(aloop_op op, aloop_ns timeout);
+static inline aloop_op aloop_op_with_timeout(aloop_op op, aloop_ns timeout)
+{
+    /* Both timeouts start at the same moment and end the same way: the shorter one counts. */
+    if (!(op.flags & ALOOP_OP_HAS_TIMEOUT_) || timeout < op.timeout)
+        op.timeout = timeout;
+    op.flags |= ALOOP_OP_HAS_TIMEOUT_;
+    return op;
+}
 
 /*
  * Lets a cancellation interrupt this await even inside ALOOP_FINALLY, where it would otherwise wait

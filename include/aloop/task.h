@@ -68,18 +68,41 @@ ALOOP_API aloop_task *aloop_current_task(void);
  */
 ALOOP_API size_t aloop_all_tasks(const aloop *loop, aloop_task **tasks, size_t capacity);
 
+/* The parts of the functions below. */
+ALOOP_API aloop_poll aloop_sleep_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API aloop_poll aloop_yield_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API aloop_poll aloop_call_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API extern const aloop_op_type aloop_sleep_type_;
+
 /*
  * Suspends for `delay`, never less; 0 or less: for one turn of the loop. The outcome is 0. asyncio:
  * sleep().
  */
-ALOOP_API aloop_op aloop_sleep(aloop_ns delay);
+static inline aloop_op aloop_sleep(aloop_ns delay)
+{
+    aloop_op op = ALOOP_ZERO_;
+
+    op.poll = delay > 0 ? aloop_sleep_poll_ : aloop_yield_poll_;
+    op.type = &aloop_sleep_type_;
+    op.arg[0].number = delay;
+    return op;
+}
 
 /* The same until a point in time by aloop_time(). */
 ALOOP_API aloop_op aloop_sleep_until(aloop_ns deadline);
 
 /* Calls a coroutine: it runs on the task that awaits this. aloop_call() of <aloop/coro.h> is how
    to say it. */
-ALOOP_API aloop_op aloop_call_op(const aloop_coro *coro, const void *frame);
+static inline aloop_op aloop_call_op(const aloop_coro *coro, const void *frame)
+{
+    aloop_op op = ALOOP_ZERO_;
+
+    op.poll = aloop_call_poll_;
+    op.flags = ALOOP_OP_IS_CALL_;
+    op.arg[0].data = coro;
+    op.arg[1].data = frame;
+    return op;
+}
 
 /*
  * Runs the loop until the future is done. Returns its result, which counts as retrieved; or, if it

@@ -8,8 +8,6 @@
  */
 #include "task/internal.h"
 
-#include <string.h>
-
 /* The budget of the step is used up: the others' turn. The outcome is kept in the frame. */
 static NOINLINE bool give_way(struct aloop_task *task)
 {
@@ -113,7 +111,6 @@ bool task_ask(struct aloop_task *task)
 
 bool task_begin_op(struct aloop_task *task)
 {
-    task->op.waiter.notify = task_notify;
     return task->op.poll(task, &task->op) != ALOOP_PENDING || op_waits(task);
 }
 
@@ -138,8 +135,9 @@ static aloop_frame *frame_push(struct aloop_task *task, const aloop_coro *coro, 
 
     if (frame == NULL)
         return NULL;
-    memcpy(frame, args, coro->size);
-    *frame = (aloop_frame){.task = task, .caller = task->frame, .coro = coro};
+    frame_init(frame, coro, args);
+    frame->task = task;
+    frame->caller = task->frame;
     task->frame = frame;
     return frame;
 }
@@ -160,15 +158,9 @@ void frame_return(struct aloop_task *task)
     caller->result = outcome;
 }
 
-static aloop_poll call_poll(aloop_task *task, aloop_op *op)
+aloop_poll aloop_call_poll_(aloop_task *task, aloop_op *op)
 {
     return frame_push(task, op->arg[0].data, op->arg[1].data) != NULL ? ALOOP_PENDING : -ENOMEM;
-}
-
-aloop_op aloop_call_op(const aloop_coro *coro, const void *frame)
-{
-    return (aloop_op){
-        .poll = call_poll, .flags = OP_IS_CALL, .arg = {{.data = coro}, {.data = frame}}};
 }
 
 /* A call with a deadline, or one that may be cancelled inside ALOOP_FINALLY: the frame gets a
@@ -240,16 +232,14 @@ static NOINLINE bool await_carefully(aloop_frame *frame)
     return --task->future.loop->budget <= 0 ? give_way(task) : false;
 }
 
-bool aloop_frame_await_op(aloop_frame *frame, const aloop_op *op)
+bool aloop_frame_await_(aloop_frame *frame)
 {
     struct aloop_task *task = frame->task;
     int64_t outcome;
 
-    task->op = *op;
-    task->op.waiter.notify = task_notify;
-    if (ALOOP_UNLIKELY(task->alarm != 0 || op->flags & (OP_HAS_TIMEOUT | OP_CANCELLABLE)))
+    if (ALOOP_UNLIKELY(task->alarm != 0 || task->op.flags & (OP_HAS_TIMEOUT | OP_CANCELLABLE)))
         return await_carefully(frame);
-    outcome = op->poll(task, &task->op);
+    outcome = task->op.poll(task, &task->op);
     if (outcome == ALOOP_PENDING) {
         /* A call has pushed a frame: that one runs next, and nothing waits. */
         task->is_waiting = task->frame == frame;
@@ -257,20 +247,6 @@ bool aloop_frame_await_op(aloop_frame *frame, const aloop_op *op)
     }
     frame->result = outcome;
     return ALOOP_UNLIKELY(--task->future.loop->budget <= 0) ? give_way(task) : false;
-}
-
-aloop_op aloop_op_with_timeout(aloop_op op, aloop_ns timeout)
-{
-    /* Both timeouts start at the same moment and end the same way: the shorter one counts. */
-    if (!(op.flags & OP_HAS_TIMEOUT) || timeout < op.timeout)
-        op.timeout = timeout;
-    op.flags |= OP_HAS_TIMEOUT;
-    return op;
-}
-
-aloop_op aloop_op_identity(aloop_op op)
-{
-    return op;
 }
 
 aloop_op aloop_cancellable(aloop_op op)

@@ -372,8 +372,10 @@ bool group_must_wait(aloop_group *group, aloop_op *out_op)
         return false;
     group->flags |= GROUP_WAITING;
     group_abort(group);
-    *out_op = (aloop_op){
-        .poll = group_end_poll, .type = &group_end_type, .arg = {{.pointer = group}}};
+    out_op->poll = group_end_poll;
+    out_op->type = &group_end_type;
+    out_op->flags = 0;
+    out_op->arg[0].pointer = group;
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include "loop/internal.h"
 
 #include <aloop/group.h>
+#include <string.h>
 
 enum future_state { FUTURE_PENDING, FUTURE_FINISHED, FUTURE_CANCELLED };
 
@@ -62,8 +63,9 @@ enum {
 struct member;
 
 struct aloop_task {
-    struct aloop_future future;
+    aloop_op op;        /* first: awaits build it in place. Its waiter stays, linked or not */
     aloop_frame *frame; /* the innermost */
+    struct aloop_future future;
     uint8_t alarm;
     bool is_queued;         /* has an entry in the ready queue */
     bool is_waiting;        /* `op` is pending */
@@ -72,7 +74,6 @@ struct aloop_task {
     uint32_t cancelling;
     aloop_scope *scope;     /* the innermost cancel scope */
     struct member *member;  /* of the group it is in, until it is done */
-    aloop_op op;
     struct heap_node timer; /* wakes the task for its op's sake */
     struct list link;       /* in loop->tasks until it is done */
 };
@@ -159,6 +160,19 @@ static inline void task_wake(struct aloop_task *task)
 }
 
 /* --- await.c --- */
+_Static_assert(offsetof(struct aloop_task, op) == 0, "aloop_frame_await() builds it there");
+_Static_assert((int)OP_HAS_TIMEOUT == (int)ALOOP_OP_HAS_TIMEOUT_ &&
+                   (int)OP_IS_CALL == (int)ALOOP_OP_IS_CALL_ &&
+                   (int)OP_UNREF == (int)ALOOP_OP_UNREF_,
+               "the headers know these flags");
+
+/* A frame for `coro` with the arguments that stand in `args`; task and caller are NULL. */
+static inline void frame_init(aloop_frame *frame, const aloop_coro *coro, const void *args)
+{
+    *frame = (aloop_frame){.coro = coro};
+    memcpy(frame + 1, (const aloop_frame *)args + 1, coro->size - sizeof *frame);
+}
+
 /* Gives the pending op of a task another chance; true if it has ended, and frame->result is set. */
 bool task_ask(struct aloop_task *task);
 /* Starts the op that a frame's end has put into the task; true if it has ended already. */

@@ -46,7 +46,7 @@ static void join_release(aloop_op *op)
         aloop_future_unref(future);
 }
 
-static aloop_poll join_poll(aloop_task *task, aloop_op *op)
+aloop_poll aloop_join_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_future *future = op->arg[0].pointer;
     int64_t outcome;
@@ -74,44 +74,9 @@ static void join_drop(aloop_task *task, aloop_op *op)
     join_release(op);
 }
 
-static const aloop_op_type join_type = {.name = "join", .target = join_target, .drop = join_drop};
-static const aloop_op_type shield_type = {.name = "shield", .drop = join_drop};
-
-static aloop_op join_op(aloop_future *future, const aloop_op_type *type, unsigned flags)
-{
-    return (aloop_op){
-        .poll = join_poll, .type = type, .flags = flags, .arg = {{.pointer = future}}};
-}
-
-aloop_op aloop_join_future(aloop_future *future)
-{
-    return join_op(future, &join_type, 0);
-}
-
-aloop_op aloop_join_task(aloop_task *task)
-{
-    return join_op(&task->future, &join_type, 0);
-}
-
-aloop_op aloop_join_future_unref(aloop_future *future)
-{
-    return join_op(future, &join_type, OP_UNREF);
-}
-
-aloop_op aloop_join_task_unref(aloop_task *task)
-{
-    return join_op(&task->future, &join_type, OP_UNREF);
-}
-
-aloop_op aloop_shield_op_future(aloop_future *future)
-{
-    return join_op(future, &shield_type, 0);
-}
-
-aloop_op aloop_shield_op_task(aloop_task *task)
-{
-    return join_op(&task->future, &shield_type, 0);
-}
+const aloop_op_type aloop_join_type_ = {
+    .name = "join", .target = join_target, .drop = join_drop};
+const aloop_op_type aloop_shield_type_ = {.name = "shield", .drop = join_drop};
 
 /* --- gather as an operation: makes the future when it starts, and joins that --- */
 
@@ -131,8 +96,8 @@ static aloop_poll gather_poll(aloop_task *task, aloop_op *op)
                                              op->arg[2].pointer, (unsigned)op->arg[3].number);
     op->arg[1].number = 0;
     op->flags |= OP_UNREF;
-    op->poll = join_poll;
-    return join_poll(task, op);
+    op->poll = aloop_join_poll_;
+    return aloop_join_poll_(task, op);
 }
 
 

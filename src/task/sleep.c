@@ -13,7 +13,7 @@ static aloop_poll sleep_until_poll(aloop_task *task, aloop_op *op)
 }
 
 /* The delay counts from when the sleep is awaited, not from when it was built. */
-static aloop_poll sleep_poll(aloop_task *task, aloop_op *op)
+aloop_poll aloop_sleep_poll_(aloop_task *task, aloop_op *op)
 {
     op->arg[0].number = time_add(task->future.loop->now, op->arg[0].number);
     op->poll = sleep_until_poll;
@@ -27,25 +27,18 @@ static aloop_poll yielded_poll(aloop_task *task, aloop_op *op)
     return 0;
 }
 
-static aloop_poll yield_poll(aloop_task *task, aloop_op *op)
+aloop_poll aloop_yield_poll_(aloop_task *task, aloop_op *op)
 {
     op->poll = yielded_poll;
     return aloop_op_yield(task);
 }
 
-static const aloop_op_type sleep_type = {.name = "sleep"};
-
-aloop_op aloop_sleep(aloop_ns delay)
-{
-    return (aloop_op){.poll = delay > 0 ? sleep_poll : yield_poll,
-                      .type = &sleep_type,
-                      .arg = {{.number = delay}}};
-}
+const aloop_op_type aloop_sleep_type_ = {.name = "sleep"};
 
 static aloop_poll sleep_until_start(aloop_task *task, aloop_op *op)
 {
     if (op->arg[0].number <= task->future.loop->now)
-        return yield_poll(task, op);
+        return aloop_yield_poll_(task, op);
     op->poll = sleep_until_poll;
     return sleep_until_poll(task, op);
 }
@@ -53,5 +46,5 @@ static aloop_poll sleep_until_start(aloop_task *task, aloop_op *op)
 aloop_op aloop_sleep_until(aloop_ns deadline)
 {
     return (aloop_op){
-        .poll = sleep_until_start, .type = &sleep_type, .arg = {{.number = deadline}}};
+        .poll = sleep_until_start, .type = &aloop_sleep_type_, .arg = {{.number = deadline}}};
 }

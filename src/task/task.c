@@ -7,8 +7,6 @@
  */
 #include "task/internal.h"
 
-#include <string.h>
-
 #define TASK_HEAD_SIZE \
     ((sizeof(struct aloop_task) + POOL_GRANULE - 1) & ~(size_t)(POOL_GRANULE - 1))
 
@@ -59,13 +57,12 @@ aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args
     task = task_alloc(loop, coro->size);
     if (task == NULL)
         return TASK_OF(future_failed(-ENOMEM));
-    memset((char *)task + sizeof task->future, 0, sizeof *task - sizeof task->future);
+    *task = (struct aloop_task){.op.waiter.notify = task_notify, .frame = first_frame(task)};
     future_init(&task->future, loop, FUTURE_TASK);
     loop->on_due[TIMER_KIND_TASK] = task_timer_due;
     heap_node_init(&task->timer, TIMER_KIND_TASK);
-    task->frame = first_frame(task);
-    memcpy(task->frame, args, coro->size);
-    *task->frame = (aloop_frame){.task = task, .coro = coro};
+    frame_init(task->frame, coro, args);
+    task->frame->task = task;
     /* The loop's own reference. */
     task->future.references++;
     list_push(&loop->tasks, &task->link);
@@ -257,11 +254,6 @@ void aloop_task_unref(aloop_task *task)
 aloop_future *aloop_task_future(aloop_task *task)
 {
     return &task->future;
-}
-
-aloop_future *aloop_future_identity(aloop_future *future)
-{
-    return future;
 }
 
 bool aloop_task_done(const aloop_task *task)
