@@ -131,10 +131,10 @@ static inline bool aloop_frame_await(aloop_frame *frame, aloop_op op)
 
     own->poll = op.poll;
     own->type = op.type;
-    own->arg[0] = op.arg[0];
-    own->arg[1] = op.arg[1];
-    own->arg[2] = op.arg[2];
-    own->arg[3] = op.arg[3];
+    own->arg[0].number = op.arg[0].number;
+    own->arg[1].number = op.arg[1].number;
+    own->arg[2].number = op.arg[2].number;
+    own->arg[3].number = op.arg[3].number;
     own->flags = op.flags;
     own->timeout = op.timeout;
     return aloop_frame_await_(frame);
