@@ -23,7 +23,7 @@ typedef struct aloop_scope {
     uint64_t timer[3];
     unsigned finally_depth; /* the task's when the scope was entered ... */
     unsigned cancelling;    /* ... and its count of requests to cancel */
-    unsigned saved_finally_depth;
+    unsigned saved_finally_base;
     unsigned char kind;
     unsigned char flags;
 } aloop_scope;

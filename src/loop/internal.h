@@ -64,6 +64,7 @@ struct aloop {
     size_t task_count;
     struct list composites; /* gathers and shields that are not settled */
     bool is_shutting_down;
+    uint64_t cancel_chain; /* numbers the chains of tasks that requests to cancel have followed */
     int budget; /* completions that the running task has left in this step */
     const struct upper_layer *upper;
     uint64_t random; /* state of the order of task steps; 0: as they were queued */

@@ -38,8 +38,8 @@ static bool op_ends_with(struct aloop_task *task, int64_t outcome)
     return true;
 }
 
-/* Does it wait for something that cannot be cancelled any more, since all it is made of is done, and
-   that ends in the next turn? */
+/* Does it wait for something that cannot be cancelled any more, since all it is made of is done,
+   and that ends in the next turn? */
 static bool op_ends_by_itself(const aloop_op *op)
 {
     const aloop_op_type *type = op->type;

@@ -11,7 +11,7 @@
 
 bool task_is_cancellable(const struct aloop_task *task)
 {
-    return task->finally_depth == 0 || task->op.flags & OP_CANCELLABLE;
+    return task->finally_depth == task->finally_base || task->op.flags & OP_CANCELLABLE;
 }
 
 unsigned task_take_alarm(struct aloop_task *task)
@@ -57,35 +57,62 @@ static bool find_awaited(const struct aloop_task *task, aloop_future **out_targe
     return *out_target != NULL || *out_fanout != NULL;
 }
 
-static void put_to_work(struct fanout *fanout, struct list *work)
+/*
+ * A request on its way. It spreads along chains of tasks that join each other; each chain has a
+ * number, and a task remembers that of the last one that reached it. So a task gets a request once,
+ * on however many ways it is reached, and a chain that comes back to itself is seen.
+ */
+struct request {
+    aloop *loop;
+    struct list work; /* fan-outs that are still to be followed */
+    uint64_t first_chain;
+};
+
+static void request_begin(struct request *request, aloop *loop)
 {
-    if (list_is_empty(&fanout->link))
-        list_push(work, &fanout->link);
+    request->loop = loop;
+    list_init(&request->work);
+    request->first_chain = ++loop->cancel_chain;
+}
+
+static void put_to_work(struct fanout *fanout, struct request *request)
+{
+    if (fanout != NULL && list_is_empty(&fanout->link))
+        list_push(&request->work, &fanout->link);
+}
+
+/* Does a task wait for one that this chain has come from? */
+static bool closes_a_circle(const aloop_future *target, const struct request *request)
+{
+    return target != NULL && target->kind == FUTURE_TASK &&
+           ((const struct aloop_task *)(const void *)target)->cancel_chain ==
+               request->loop->cancel_chain;
 }
 
 /* Delivers an alarm to a task that waits. Returns the future to pass the request on to, NULL if
    there is none: the task has been woken, or gets the news at its next await, or a fan-out is on
    the list. */
-static aloop_future *deliver(struct aloop_task *task, struct list *work)
+static aloop_future *deliver(struct aloop_task *task, struct request *request)
 {
     aloop_future *target;
     struct fanout *fanout;
 
     if (!task->is_waiting || !alarm_is_due(task))
         return NULL;
-    if (!find_awaited(task, &target, &fanout)) {
+    /* In a circle everybody waits for the next to end first: it is broken here. */
+    if (!find_awaited(task, &target, &fanout) || closes_a_circle(target, request)) {
         task_wake(task);
         return NULL;
     }
     task->op.flags |= task_take_alarm(task);
-    if (fanout != NULL)
-        put_to_work(fanout, work);
+    put_to_work(fanout, request);
     return target;
 }
 
 /* Cancels the future, and what it waits for, and so on to the chain's end. */
-static void cancel_chain(aloop_future *future, struct list *work)
+static void cancel_chain(aloop_future *future, struct request *request)
 {
+    request->loop->cancel_chain++;
     while (future != NULL && future_accepts_cancel(future)) {
         struct aloop_task *task = TASK_OF(future);
 
@@ -95,45 +122,47 @@ static void cancel_chain(aloop_future *future, struct list *work)
             future_finish_cancelled(future);
             return;
         case FUTURE_GATHER:
-            put_to_work(gather_begin_cancel(future), work);
+            put_to_work(gather_begin_cancel(future), request);
             return;
         case FUTURE_TASK:
+            if (task->cancel_chain >= request->first_chain)
+                return;
+            task->cancel_chain = request->loop->cancel_chain;
             task->cancelling++;
             task->alarm |= ALARM_CANCEL;
-            future = deliver(task, work);
+            future = deliver(task, request);
             break;
         }
     }
 }
 
-static void do_work(struct list *work)
+static void do_work(struct request *request)
 {
     struct list *link;
 
-    while ((link = list_pop(work)) != NULL) {
+    while ((link = list_pop(&request->work)) != NULL) {
         struct fanout *fanout = CONTAINER_OF(link, struct fanout, link);
         void *cursor = NULL;
         aloop_future *future;
 
         while ((future = fanout->next(fanout, &cursor)) != NULL)
-            cancel_chain(future, work);
+            cancel_chain(future, request);
     }
 }
 
-static void cancel_all(aloop_future *future, struct fanout *fanout)
+static void cancel_all(aloop *loop, aloop_future *future, struct fanout *fanout)
 {
-    struct list work;
+    struct request request;
 
-    list_init(&work);
-    if (fanout != NULL)
-        put_to_work(fanout, &work);
-    cancel_chain(future, &work);
-    do_work(&work);
+    request_begin(&request, loop);
+    put_to_work(fanout, &request);
+    cancel_chain(future, &request);
+    do_work(&request);
 }
 
-void cancel_fanout(struct fanout *fanout)
+void cancel_fanout(aloop *loop, struct fanout *fanout)
 {
-    cancel_all(NULL, fanout);
+    cancel_all(loop, NULL, fanout);
 }
 
 bool task_cancel_awaited(struct aloop_task *task)
@@ -143,15 +172,30 @@ bool task_cancel_awaited(struct aloop_task *task)
 
     if (!find_awaited(task, &target, &fanout))
         return false;
-    cancel_all(target, fanout);
+    cancel_all(task->future.loop, target, fanout);
     return true;
+}
+
+/* One request for all: a chain of a million tasks is followed once, not once from each of them. */
+void cancel_everything(aloop *loop)
+{
+    struct request request;
+
+    request_begin(&request, loop);
+    for (struct list *link = loop->tasks.next; link != &loop->tasks; link = link->next) {
+        struct aloop_task *task = CONTAINER_OF(link, struct aloop_task, link);
+
+        task->was_told_to_end = true;
+        cancel_chain(&task->future, &request);
+        do_work(&request);
+    }
 }
 
 bool aloop_future_cancel(aloop_future *future)
 {
     if (!future_accepts_cancel(future))
         return false;
-    cancel_all(future, NULL);
+    cancel_all(future->loop, future, NULL);
     return true;
 }
 
@@ -162,12 +206,12 @@ bool aloop_task_cancel(aloop_task *task)
 
 void task_raise_alarm(struct aloop_task *task, uint8_t alarm)
 {
-    struct list work;
+    struct request request;
 
-    list_init(&work);
+    request_begin(&request, task->future.loop);
     task->alarm |= alarm;
-    cancel_chain(deliver(task, &work), &work);
-    do_work(&work);
+    cancel_chain(deliver(task, &request), &request);
+    do_work(&request);
 }
 
 unsigned aloop_task_cancelling(const aloop_task *task)

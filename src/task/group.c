@@ -116,7 +116,7 @@ static void group_abort(aloop_group *group)
     if (group->flags & GROUP_ABORTING)
         return;
     group->flags |= GROUP_ABORTING;
-    cancel_fanout(fanout_of(group));
+    cancel_fanout(loop_of(group), fanout_of(group));
     if (!(group->flags & GROUP_WAITING))
         scope_fire(&group->scope);
 }

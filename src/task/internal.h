@@ -70,8 +70,10 @@ struct aloop_task {
     bool is_queued;         /* has an entry in the ready queue */
     bool is_waiting;        /* `op` is pending */
     bool was_told_to_end;   /* by the loop's shutdown */
-    uint32_t finally_depth; /* frames inside their ALOOP_FINALLY */
+    uint32_t finally_depth; /* frames inside their ALOOP_FINALLY ... */
+    uint32_t finally_base;  /* ... of them, those around the innermost call that is cancellable */
     uint32_t cancelling;
+    uint64_t cancel_chain; /* the number of the last chain that a request to cancel it came along */
     aloop_scope *scope;     /* the innermost cancel scope */
     struct member *member;  /* of the group it is in, until it is done */
     struct heap_node timer; /* wakes the task for its op's sake */
@@ -126,7 +128,9 @@ unsigned task_take_alarm(struct aloop_task *task);
 /* Cancels what the pending op waits for; false if it waits for nothing that would end by that. */
 bool task_cancel_awaited(struct aloop_task *task);
 /* Cancels all that a gather or a group is made of. */
-void cancel_fanout(struct fanout *fanout);
+void cancel_fanout(aloop *loop, struct fanout *fanout);
+/* Tells all tasks of the loop to end. */
+void cancel_everything(aloop *loop);
 /* Sets an alarm, and delivers it if the task waits. */
 void task_raise_alarm(struct aloop_task *task, uint8_t alarm);
 

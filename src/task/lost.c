@@ -1,6 +1,6 @@
 /*
- * The end of a program whose coroutine cannot go on where it was left: under ALOOP_STRICT_ISO, an await
- * that stands in a `switch` of its author's.
+ * The end of a program whose coroutine cannot go on where it was left: under ALOOP_STRICT_ISO, an
+ * await that stands in a `switch` of its author's.
  */
 #include "task/internal.h"
 

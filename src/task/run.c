@@ -71,12 +71,7 @@ int aloop_shutdown(aloop *loop)
     if (loop->is_running || aloop_get_running_loop() != NULL)
         return -EBUSY;
     loop->is_shutting_down = true;
-    for (struct list *link = loop->tasks.next; link != &loop->tasks; link = link->next) {
-        struct aloop_task *task = CONTAINER_OF(link, struct aloop_task, link);
-
-        task->was_told_to_end = true;
-        (void)aloop_task_cancel(task);
-    }
+    cancel_everything(loop);
     while (error == 0 && loop->task_count > 0)
         error = aloop_run_forever(loop);
     /* What the last tasks left in the ready queue: their done callbacks. */

@@ -30,7 +30,7 @@ void scope_enter_untimed(struct aloop_task *task, aloop_scope *scope, enum scope
                            .task = task,
                            .frame = task->frame,
                            .finally_depth = task->finally_depth,
-                           .saved_finally_depth = task->finally_depth,
+                           .saved_finally_base = task->finally_base,
                            .cancelling = task->cancelling,
                            .kind = (unsigned char)kind};
     heap_node_init(scope_timer(scope), TIMER_KIND_SCOPE);
@@ -89,11 +89,21 @@ bool scope_caught(const aloop_scope *scope, int64_t outcome)
            scope->task->cancelling <= scope->cancelling;
 }
 
+/* Is the task in a cleanup that it began inside the scope? Those around a call that is
+   cancellable do not count in there. */
+static bool is_in_cleanup(const struct aloop_task *task, const aloop_scope *scope)
+{
+    uint32_t around = scope->finally_depth > task->finally_base ? scope->finally_depth
+                                                                 : task->finally_base;
+
+    return task->finally_depth != around && !(task->op.flags & OP_CANCELLABLE);
+}
+
 aloop_scope *scope_due(const struct aloop_task *task)
 {
     for (aloop_scope *scope = task->scope; scope != NULL; scope = scope->outer) {
         if ((scope->flags & (SCOPE_FIRED | SCOPE_DELIVERED)) == SCOPE_FIRED &&
-            scope->finally_depth == task->finally_depth)
+            !is_in_cleanup(task, scope))
             return scope;
     }
     return NULL;
@@ -155,10 +165,8 @@ int call_scope_enter(struct aloop_task *task, const aloop_op *op)
         return error;
     }
     /* Inside, a cancellation need not wait for the cleanup that this call is part of. */
-    if (op->flags & OP_CANCELLABLE) {
-        task->finally_depth = 0;
-        scope->finally_depth = 0;
-    }
+    if (op->flags & OP_CANCELLABLE)
+        task->finally_base = task->finally_depth;
     return 0;
 }
 
@@ -166,7 +174,7 @@ int64_t call_scope_leave(aloop_scope *scope, int64_t outcome)
 {
     struct aloop_task *task = scope->task;
 
-    task->finally_depth = scope->saved_finally_depth;
+    task->finally_base = scope->saved_finally_base;
     if (scope_caught(scope, outcome))
         outcome = -ETIMEDOUT;
     scope_leave(scope);
@@ -181,6 +189,9 @@ bool frame_leave_scopes(struct aloop_task *task)
     aloop_frame *frame = task->frame;
     aloop_scope *scope;
 
+    /* A step function by hand may end inside its cleanup. */
+    if (frame->flags & ALOOP_FLAG_FINALLY_)
+        aloop_frame_leave_finally(frame);
     if (frame->flags & FRAME_CLOSING) {
         frame->flags &= (unsigned char)~FRAME_CLOSING;
         task->finally_depth--;

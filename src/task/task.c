@@ -118,7 +118,7 @@ static void task_run(aloop *loop, struct aloop_task *task)
                 return;
             continue;
         }
-        if (ALOOP_UNLIKELY(frame->flags & FRAME_HAS_SCOPE) && !frame_leave_scopes(task)) {
+        if (ALOOP_UNLIKELY(frame->flags != 0) && !frame_leave_scopes(task)) {
             if (!task_begin_op(task))
                 return;
             continue;
