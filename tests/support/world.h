@@ -1,9 +1,8 @@
 /*
- * A loop on the virtual clock, over an allocator that keeps accounts and can refuse, with a log that tests
- * write words to and a record of what the exception handler was told. world_setup() and world_teardown() are
- * cmocka's; the latter asserts that everything was given back.
- *
- * And the coroutines that most tests of tasks need.
+ * A loop on the virtual clock, over an allocator that keeps accounts and can refuse, with a log
+ * that tests write words to and a record of what the exception handler was told. world_setup() and
+ * world_teardown() are cmocka's; the latter asserts that everything was given back. And the
+ * coroutines that most tests of tasks need.
  */
 #ifndef ALOOP_TESTS_WORLD_H
 #define ALOOP_TESTS_WORLD_H

@@ -131,8 +131,8 @@ static void change_the_list(aloop_future *future, void *arg)
     assert_int_equal(aloop_future_set_result(future, 7), -ALOOP_EDONE);
 }
 
-/* S55: a callback changes the list of callbacks that is being worked off. Walking that list while user
-   code runs would be a use after free. */
+/* S55: a callback changes the list of callbacks that is being worked off. Walking that list
+   while user code runs would be a use after free. */
 static void list_changed_by_a_callback(void **state)
 {
     struct world *world = *state;

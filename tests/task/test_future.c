@@ -149,8 +149,8 @@ static void all_who_wait_are_woken_in_order(void **state) /* S63 */
     aloop_future *future = aloop_create_future(world->loop);
 
     for (size_t i = 0; i < 3; i++)
-        aloop_task_unref(aloop_create_task_in(world->loop, joiner, .future = future,
-                                              .world = world, .word = words[i]));
+        aloop_task_unref(aloop_create_task_in(world->loop, joiner, .future = future, .world = world,
+                                              .word = words[i]));
     world_turns(world, 1);
     assert_int_equal(aloop_future_set_result(future, 5), 0);
     assert_string_equal(world->log, "");
@@ -204,8 +204,8 @@ static void count_calls(aloop_future *future, void *arg)
 }
 
 /*
- * Futures outlive their loop. One that is completed after the loop was closed drops its callbacks; without
- * that it would write to the ready queue of a loop that has none any more.
+ * Futures outlive their loop. One that is completed after the loop was closed drops its callbacks;
+ * without that it would write to the ready queue of a loop that has none any more.
  */
 static void after_the_loop_was_closed(void **state)
 {

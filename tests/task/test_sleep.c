@@ -29,7 +29,9 @@ static void zero_and_less_is_one_turn(void **state) /* S68 */
 
     for (int i = 0; i < 3; i++)
         aloop_task_unref(aloop_create_task_in(world->loop, yielder, .count = 5,
-                                              .delay = i == 0 ? 0 : i == 1 ? -7 : INT64_MIN,
+                                              .delay = i == 0   ? 0
+                                                       : i == 1 ? -7
+                                                                : INT64_MIN,
                                               .steps = &steps[i]));
     for (int turn = 1; turn <= 5; turn++) {
         world_turns(world, 1);
@@ -107,9 +109,12 @@ static void until_a_point_in_time(void **state)
     struct world *world = *state;
     aloop_task *tasks[3];
 
-    tasks[0] = aloop_create_task_in(world->loop, stopwatch, .world = world, .word = "a", .until = 40);
-    tasks[1] = aloop_create_task_in(world->loop, stopwatch, .world = world, .word = "b", .until = 25);
-    tasks[2] = aloop_create_task_in(world->loop, stopwatch, .world = world, .word = "c", .until = -1);
+    tasks[0] =
+        aloop_create_task_in(world->loop, stopwatch, .world = world, .word = "a", .until = 40);
+    tasks[1] =
+        aloop_create_task_in(world->loop, stopwatch, .world = world, .word = "b", .until = 25);
+    tasks[2] =
+        aloop_create_task_in(world->loop, stopwatch, .world = world, .word = "c", .until = -1);
     world_turns(world, 1);
     /* A point in the past is one turn. */
     assert_string_equal(world->log, "");
@@ -166,12 +171,9 @@ static void for_ever(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(zero_and_less_is_one_turn),
-        TEST(never_early_and_in_order),
-        TEST(the_delay_counts_from_the_await),
-        TEST(until_a_point_in_time),
-        TEST(cancelling_leaves_no_wake_up),
-        TEST(for_ever),
+        TEST(zero_and_less_is_one_turn),       TEST(never_early_and_in_order),
+        TEST(the_delay_counts_from_the_await), TEST(until_a_point_in_time),
+        TEST(cancelling_leaves_no_wake_up),    TEST(for_ever),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

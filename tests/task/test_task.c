@@ -39,8 +39,7 @@ ALOOP_CORO(failing)
 static void creating_does_not_run(void **state) /* S64 */
 {
     struct world *world = *state;
-    aloop_task *task =
-        aloop_create_task_in(world->loop, marker, .world = world, .word = "a");
+    aloop_task *task = aloop_create_task_in(world->loop, marker, .world = world, .word = "a");
 
     assert_string_equal(world->log, "");
     assert_int_equal(aloop_task_result(task), -ALOOP_EPENDING);
@@ -126,14 +125,12 @@ static void joining_what_cannot_end(void **state) /* S69, P117 */
 
     world_open(&other, NULL);
     foreign = aloop_create_future(other.loop);
-    aloop_task_unref(
-        aloop_create_task_in(world->loop, self_joiner, .other = foreign, .out = out));
+    aloop_task_unref(aloop_create_task_in(world->loop, self_joiner, .other = foreign, .out = out));
     world_turns(world, 1);
     assert_int_equal(out[0], -EDEADLK);
     assert_int_equal(out[1], -ALOOP_EWRONGLOOP);
-    assert_int_equal(
-        aloop_future_result(aloop_gather_future(world->loop, &foreign, 1, NULL, 0)),
-        -ALOOP_EWRONGLOOP);
+    assert_int_equal(aloop_future_result(aloop_gather_future(world->loop, &foreign, 1, NULL, 0)),
+                     -ALOOP_EWRONGLOOP);
     assert_int_equal(aloop_run_until_complete(world->loop, foreign), -ALOOP_EWRONGLOOP);
     aloop_future_unref(foreign);
     world_close(&other);
@@ -154,7 +151,8 @@ ALOOP_CORO(circle)
     ALOOP_END;
 }
 
-/* P117: in debug mode the one who closes a circle is told. Without, all of it would wait for ever. */
+/* P117: in debug mode the one who closes a circle is told. Without, all of it would wait for
+   ever. */
 static void circles_are_found_in_debug_mode(void **state)
 {
     aloop_options options = ALOOP_OPTIONS_INIT;
@@ -166,8 +164,8 @@ static void circles_are_found_in_debug_mode(void **state)
     options.debug = true;
     world_open(&world, &options);
     for (int i = 0; i < 3; i++)
-        tasks[i] = aloop_create_task_in(world.loop, circle, .next = &tasks[(i + 1) % 3],
-                                        .out = &out[i]);
+        tasks[i] =
+            aloop_create_task_in(world.loop, circle, .next = &tasks[(i + 1) % 3], .out = &out[i]);
     world_drain(&world);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(out[i], -EDEADLK);
@@ -196,7 +194,8 @@ static void detached_tasks_live_until_done(void **state) /* S84 */
 {
     struct world *world = *state;
 
-    aloop_task_unref(aloop_create_task_in(world->loop, tidy, .delay = ALOOP_SEC(5), .world = world));
+    aloop_task_unref(
+        aloop_create_task_in(world->loop, tidy, .delay = ALOOP_SEC(5), .world = world));
     world_drain(world);
     assert_string_equal(world->log, "cleaned ");
     assert_int_equal(aloop_time(world->loop), ALOOP_SEC(5));
@@ -314,8 +313,8 @@ ALOOP_CORO(calling)
     ALOOP_END;
 }
 
-/* A task whose awaits all complete at once gives way; without a budget it would keep the loop to itself.
-   (The numbers of turns are those of the budget, and do not depend on time.) */
+/* A task whose awaits all complete at once gives way; without a budget it would keep the loop to
+   itself. (The numbers of turns are those of the budget, and do not depend on time.) */
 static void budget(void **state)
 {
     struct world *world = *state;
@@ -359,8 +358,8 @@ ALOOP_CORO(over_budget)
     ALOOP_END;
 }
 
-/* A task that has given way has the outcome of its await already: a cancellation in between waits for
-   the next await instead of replacing it. */
+/* A task that has given way has the outcome of its await already: a cancellation in between
+   waits for the next await instead of replacing it. */
 static void cancelled_while_it_gives_way(void **state)
 {
     struct world *world = *state;
@@ -393,8 +392,8 @@ ALOOP_CORO(hasty)
     ALOOP_END;
 }
 
-/* The task ends while the ready queue still has an entry of it. Freed at once, that entry would run a task
-   that is gone. */
+/* The task ends while the ready queue still has an entry of it. Freed at once, that entry would
+   run a task that is gone. */
 static void ends_with_an_entry_left(void **state)
 {
     struct world *world = *state;
