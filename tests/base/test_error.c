@@ -33,6 +33,8 @@ static void test_own_errors(void **state)
         {ALOOP_EPENDING, "ALOOP_EPENDING"},
         {ALOOP_EDONE, "ALOOP_EDONE"},
         {ALOOP_EEOF, "ALOOP_EEOF"},
+        {ALOOP_ESHUTDOWN, "ALOOP_ESHUTDOWN"},
+        {ALOOP_ELAGGED, "ALOOP_ELAGGED"},
     };
 
     (void)state;
