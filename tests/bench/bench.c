@@ -18,6 +18,24 @@
 
 /* --- what engines use --- */
 
+static bool is_counting;
+
+bool bench_is_counting(void)
+{
+    return is_counting;
+}
+
+aloop *bench_make_loop(void)
+{
+    aloop_options options = ALOOP_OPTIONS_INIT;
+    aloop *loop;
+
+    if (is_counting)
+        options.clock = ALOOP_CLOCK_VIRTUAL;
+    bench_check(aloop_new(&options, &loop) == 0, "aloop_new");
+    return loop;
+}
+
 static double clock_ns(clockid_t id)
 {
     struct timespec time;
@@ -111,9 +129,13 @@ struct selection {
     const char *engine;
 };
 
-static bool is_selected(const char *name, const char *part)
+/* "add" selects "add/1000" and "add/100000", and "add/1000" that alone. */
+static bool is_selected(const char *name, const char *wanted)
 {
-    return part == NULL || strstr(name, part) != NULL;
+    size_t length = wanted != NULL ? strlen(wanted) : 0;
+
+    return wanted == NULL ||
+           (strncmp(name, wanted, length) == 0 && (name[length] == '/' || name[length] == '\0'));
 }
 
 static struct bench_figures run_here(const struct bench_work *work,
@@ -284,12 +306,13 @@ int bench_main(int argc, char **argv, const struct bench_suite *suite)
         fprintf(stderr, "usage: %s [-r ROUNDS] [-w WORK] [-e ENGINE] [-o OPS]\n", argv[0]);
         return 2;
     }
-    if (selection.ops == 0)
+    is_counting = selection.ops > 0;
+    if (!is_counting)
         print_head(suite, selection.rounds);
     for (size_t i = 0; i < suite->work_count; i++) {
         if (!is_selected(suite->works[i].name, selection.work))
             continue;
-        if (selection.ops > 0)
+        if (is_counting)
             run_once(&suite->works[i], &selection);
         else
             run_work(suite, &suite->works[i], &selection);

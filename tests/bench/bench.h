@@ -9,9 +9,7 @@
 #ifndef ALOOP_TESTS_BENCH_H
 #define ALOOP_TESTS_BENCH_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <aloop.h>
 
 /* What an engine measured. */
 struct bench_figures {
@@ -55,11 +53,20 @@ struct bench_suite {
 #define BENCH_WORKS(ARRAY) .works = (ARRAY), .work_count = sizeof(ARRAY) / sizeof((ARRAY)[0])
 
 /*
- * main() of a benchmark: [-r ROUNDS] [-w WORK] [-e ENGINE] [-o OPS]. -w and -e select those whose
- * name has that part; with -o the works selected are done once with so many operations, in this
- * process, and nothing is printed: for instruments that count.
+ * main() of a benchmark: [-r ROUNDS] [-w WORK] [-e ENGINE] [-o OPS]. -w and -e select by name
+ * ("add" is all of "add/1000" and "add/100000"). With -o what is selected is done once, so many
+ * operations long, in this process, and nothing is printed: for instruments that count.
  */
 int bench_main(int argc, char **argv, const struct bench_suite *suite);
+
+/* Was -o given? */
+bool bench_is_counting(void);
+
+/*
+ * A loop as programs have it; for an instrument that counts, on the virtual clock: an instrument
+ * makes everything slower, and the loop would believe that it has to poll all the time.
+ */
+aloop *bench_make_loop(void);
 
 /* The processor time of this process, in ns: what others do on the same CPU does not count. */
 double bench_cpu_ns(void);

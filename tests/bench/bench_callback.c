@@ -9,7 +9,6 @@
  */
 #include "bench.h"
 
-#include <aloop.h>
 #include <unistd.h>
 #ifdef HAVE_LIBUV
 #include <uv.h>
@@ -52,9 +51,8 @@ static struct bench_figures per_op(double start, uint64_t ops)
 
 static aloop *aloop_make(const struct bench_work *work)
 {
-    aloop *loop;
+    aloop *loop = bench_make_loop();
 
-    bench_check(aloop_new(NULL, &loop) == 0, "aloop_new");
     if (has_fd(work))
         bench_check(aloop_add_reader(loop, idle_fd(), NULL, NULL) >= 0, "aloop_add_reader");
     return loop;
