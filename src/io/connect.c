@@ -21,7 +21,10 @@ static int connect_outcome(const struct watch *watch)
     /* No error is no connection yet, should the wake-up have been spurious. What else can be wrong
        with a peer (macOS says EINVAL of one that has left again), reading will tell. */
     error = sys.getpeername(watch->fd, (struct sockaddr *)&peer.storage, &peer.length);
-    return error == -ENOTCONN ? -EINPROGRESS : 0;
+    if (error != -ENOTCONN)
+        return 0;
+    /* Hung up without a connection: it failed, and somebody else was told why. */
+    return watch->hangup ? error : -EINPROGRESS;
 }
 
 static aloop_poll connect_poll(aloop_task *task, aloop_op *op)

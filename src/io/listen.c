@@ -11,16 +11,6 @@ static int set_option(int fd, int level, int name, int value)
     return sys.setsockopt(fd, level, name, &value, sizeof value);
 }
 
-static int set_reuse_port(int fd)
-{
-#ifdef SO_REUSEPORT
-    return set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-#else
-    (void)fd;
-    return -ENOTSUP;
-#endif
-}
-
 static int set_options(int fd, int family, const aloop_listen_options *options)
 {
     int error = 0;
@@ -29,7 +19,7 @@ static int set_options(int fd, int family, const aloop_listen_options *options)
         return 0;
     error = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (error == 0 && options->reuse_port)
-        error = set_reuse_port(fd);
+        error = sys_reuse_port < 0 ? -ENOTSUP : set_option(fd, SOL_SOCKET, sys_reuse_port, 1);
     /* The default differs from system to system, and with the administrator's settings. */
     if (error == 0 && family == AF_INET6)
         error = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->dual_stack ? 0 : 1);

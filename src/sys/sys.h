@@ -120,6 +120,9 @@ extern const struct sys sys_default;
 /* The bit that makes poll tell that the peer has shut down its sending side, where there is one. */
 extern const short sys_poll_rdhup;
 
+/* SO_REUSEPORT, which POSIX does not know; -1 where there is none. */
+extern const int sys_reuse_port;
+
 /* A number that no other living thread has. Never 0. */
 uintptr_t sys_thread_id(void);
 

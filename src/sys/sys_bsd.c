@@ -24,6 +24,12 @@ const short sys_poll_rdhup = POLLRDHUP;
 const short sys_poll_rdhup = 0;
 #endif
 
+#ifdef SO_REUSEPORT
+const int sys_reuse_port = SO_REUSEPORT;
+#else
+const int sys_reuse_port = -1;
+#endif
+
 /* macOS: CLOCK_MONOTONIC goes on while the machine sleeps, and can be slewed; the RAW clocks are
    Mach's continuous and absolute time. Elsewhere CLOCK_MONOTONIC stands still, or there is no
    difference. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 const short sys_poll_rdhup = POLLRDHUP;
+const int sys_reuse_port = SO_REUSEPORT;
 
 static int answer(int result)
 {
