@@ -50,7 +50,7 @@ static int io_teardown(void **state)
         {#test " (poll)", test, io_setup, io_teardown, &io_poll}
 
 /* A loop for the test; time is virtual unless the network is involved. */
-static aloop *io_loop(void **state, aloop_clock clock)
+static inline aloop *io_loop(void **state, aloop_clock clock)
 {
     aloop_options options = ALOOP_OPTIONS_INIT;
     aloop *loop = NULL;
