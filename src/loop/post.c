@@ -277,5 +277,7 @@ void posts_close(aloop *loop)
         (void)sys.close(fds[1]);
     drop_all(loop, loop->inbox);
     loop->inbox = NULL;
-    drop_all(loop, items);
+    /* Closed before: what a forked child's failed attempt to go on has left. */
+    if (items != POSTS_CLOSED)
+        drop_all(loop, items);
 }
