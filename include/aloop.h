@@ -13,6 +13,7 @@
 #include <aloop/op.h>
 #include <aloop/scope.h>
 #include <aloop/socket.h>
+#include <aloop/sync.h>
 #include <aloop/task.h>
 #include <aloop/waitlist.h>
 

@@ -74,6 +74,7 @@ enum {
     ALOOP_EPENDING = 10006,     /* no result yet (asyncio: InvalidStateError, pending) */
     ALOOP_EDONE = 10007,        /* there is a result already (asyncio: InvalidStateError, done) */
     ALOOP_EEOF = 10008,         /* the peer closed before as much arrived as was asked for */
+    ALOOP_EBROKEN = 10009,      /* the barrier is broken (asyncio: BrokenBarrierError) */
     ALOOP_ESHUTDOWN = 10010,    /* the queue or channel was shut down (asyncio: QueueShutDown) */
     ALOOP_ELAGGED = 10011       /* too slow: items were overwritten before they were received */
 };

@@ -29,6 +29,7 @@ static const struct error_text error_texts[] = {
     ERROR(ALOOP_EPENDING, "the result is not set yet"),
     ERROR(ALOOP_EDONE, "the result is set already"),
     ERROR(ALOOP_EEOF, "end of file before as much arrived as was asked for"),
+    ERROR(ALOOP_EBROKEN, "the barrier is broken"),
     ERROR(ALOOP_ESHUTDOWN, "the queue or channel was shut down"),
     ERROR(ALOOP_ELAGGED, "items were overwritten before they were received"),
 

@@ -48,6 +48,19 @@ static bool op_ends_by_itself(const aloop_op *op)
     return target != NULL && !future_is_done(target);
 }
 
+/* It is to end, because the task is cancelled or time is up. True if it does so by itself, later, or
+   has just done it and has woken the task. */
+static bool op_interrupt(struct aloop_task *task, unsigned why)
+{
+    const aloop_op_type *type = task->op.type;
+
+    if (type == NULL || type->interrupt == NULL)
+        return false;
+    task->op.flags |= why;
+    type->interrupt(task, &task->op);
+    return true;
+}
+
 /* Time is up, and the operation, asked once more, is still pending. True if that ends it now. */
 static bool op_time_is_up(struct aloop_task *task)
 {
@@ -56,7 +69,7 @@ static bool op_time_is_up(struct aloop_task *task)
         task->op.flags |= OP_TIMED_OUT;
         return false;
     }
-    if (op_ends_by_itself(&task->op))
+    if (op_ends_by_itself(&task->op) || op_interrupt(task, OP_TIMED_OUT))
         return false;
     task_drop_op(task);
     return op_ends_with(task, -ETIMEDOUT);
@@ -83,7 +96,8 @@ static bool op_waits(struct aloop_task *task)
 
 static bool op_is_cancelled(struct aloop_task *task)
 {
-    (void)task_take_alarm(task);
+    if (op_interrupt(task, task_take_alarm(task)))
+        return false;
     task_drop_op(task);
     return op_ends_with(task, -ECANCELED);
 }

@@ -188,7 +188,7 @@ void frame_return(struct aloop_task *task);
 void frame_free(aloop *loop, aloop_frame *frame);
 
 /* --- scope.c --- */
-enum scope_kind { SCOPE_CALL, SCOPE_TIMEOUT, SCOPE_GROUP };
+enum scope_kind { SCOPE_CALL, SCOPE_TIMEOUT, SCOPE_GROUP, SCOPE_HOLD };
 
 /* aloop_scope.flags */
 enum {
@@ -226,6 +226,10 @@ int64_t call_scope_leave(aloop_scope *scope, int64_t outcome);
 bool frame_leave_scopes(struct aloop_task *task);
 /* Throws them away without waiting. */
 void frame_abandon_scopes(struct aloop_task *task);
+
+/* --- hold.c --- */
+/* Gives back what an aloop_hold holds. */
+void hold_end(aloop_scope *scope);
 
 /* --- group.c --- */
 /* If children are left: cancels them, and makes *out_op the operation to wait for them. */

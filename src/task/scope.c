@@ -219,6 +219,9 @@ bool frame_leave_scopes(struct aloop_task *task)
             frame->outcome = group_outcome(group, frame->outcome);
             group_end(group);
             break;
+        case SCOPE_HOLD:
+            hold_end(scope);
+            break;
         }
     }
     return true;
@@ -233,6 +236,8 @@ void frame_abandon_scopes(struct aloop_task *task)
             group_abandon(CONTAINER_OF(scope, aloop_group, scope));
         else if (scope->kind == SCOPE_CALL)
             (void)call_scope_leave(scope, 0);
+        else if (scope->kind == SCOPE_HOLD)
+            hold_end(scope);
         else
             scope_leave(scope);
     }

@@ -33,6 +33,7 @@ static void test_own_errors(void **state)
         {ALOOP_EPENDING, "ALOOP_EPENDING"},
         {ALOOP_EDONE, "ALOOP_EDONE"},
         {ALOOP_EEOF, "ALOOP_EEOF"},
+        {ALOOP_EBROKEN, "ALOOP_EBROKEN"},
         {ALOOP_ESHUTDOWN, "ALOOP_ESHUTDOWN"},
         {ALOOP_ELAGGED, "ALOOP_ELAGGED"},
     };

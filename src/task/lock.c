@@ -1,0 +1,80 @@
+/*
+ * Locks. While somebody waits the lock is locked: releasing it makes it the next one's without
+ * unlocking it.
+ */
+#include "task/grant.h"
+
+void lock_hand_on(aloop_lock *lock)
+{
+    if (!grant_next(&lock->waiters, GRANT_GIVEN))
+        lock->is_locked = false;
+}
+
+aloop_poll aloop_lock_poll_(aloop_task *task, aloop_op *op)
+{
+    aloop_lock *lock = op->arg[0].pointer;
+    int error;
+
+    if (grant_of(op) == GRANT_GIVEN)
+        return 0;
+    error = grant_check_loop(&lock->loop, !lock->is_locked, task);
+    if (error < 0)
+        return error;
+    if (lock->is_locked)
+        return aloop_op_wait(op, &lock->waiters);
+    lock->is_locked = true;
+    return 0;
+}
+
+static void lock_drop(aloop_task *task, aloop_op *op)
+{
+    (void)task;
+    if (grant_of(op) == GRANT_GIVEN)
+        lock_hand_on(op->arg[0].pointer);
+}
+
+const aloop_op_type aloop_lock_type_ = {.name = "lock", .drop = lock_drop};
+
+bool aloop_lock_try_acquire(aloop_lock *lock)
+{
+    if (lock->is_locked)
+        return false;
+    lock->is_locked = true;
+    lock->loop = aloop_get_running_loop();
+    return true;
+}
+
+int aloop_lock_release(aloop_lock *lock)
+{
+    if (!lock->is_locked)
+        return -EPERM;
+    lock_hand_on(lock);
+    return 0;
+}
+
+/* --- holding it --- */
+
+static void lock_give_back(aloop_hold *hold)
+{
+    (void)aloop_lock_release(hold->what);
+}
+
+static aloop_poll lock_enter_poll(aloop_task *task, aloop_op *op)
+{
+    aloop_hold *hold = op->arg[2].pointer;
+    aloop_poll outcome;
+
+    if (grant_of(op) != GRANT_GIVEN && aloop_hold_is_held(hold))
+        return -EBUSY;
+    outcome = aloop_lock_poll_(task, op);
+    if (outcome == 0)
+        hold_enter(task, hold, op->arg[0].pointer, lock_give_back);
+    return outcome;
+}
+
+aloop_op aloop_lock_enter(aloop_lock *lock, aloop_hold *hold)
+{
+    return (aloop_op){.poll = lock_enter_poll,
+                      .type = &aloop_lock_type_,
+                      .arg = {{.pointer = lock}, {.number = 0}, {.pointer = hold}}};
+}

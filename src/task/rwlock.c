@@ -1,0 +1,121 @@
+/*
+ * Read-write locks: one line for all. After each change those at its head are let in as far as they
+ * can be, so the first who waits is always one that cannot: a reader while somebody writes, a
+ * writer while anybody is in. Giving up in the line is such a change, too, since readers may have
+ * waited only because of the writer in front of them.
+ */
+#include "task/grant.h"
+
+static bool is_free(const aloop_rwlock *lock)
+{
+    return lock->readers == 0 && !lock->is_writing;
+}
+
+static bool lets_in(const aloop_rwlock *lock, bool is_writer)
+{
+    return is_writer ? is_free(lock) : !lock->is_writing;
+}
+
+static void let_in(aloop_rwlock *lock, bool is_writer)
+{
+    if (is_writer)
+        lock->is_writing = true;
+    else
+        lock->readers++;
+}
+
+static bool is_writer(const aloop_op *op)
+{
+    return op->arg[2].number != 0;
+}
+
+static void let_in_who_waits(aloop_rwlock *lock)
+{
+    aloop_op *op;
+
+    while ((op = grant_first_waiting(&lock->waiters)) != NULL && lets_in(lock, is_writer(op))) {
+        let_in(lock, is_writer(op));
+        grant_give(op, GRANT_GIVEN);
+    }
+}
+
+static aloop_poll rwlock_poll(aloop_task *task, aloop_op *op)
+{
+    aloop_rwlock *lock = op->arg[0].pointer;
+    int error;
+
+    if (grant_of(op) == GRANT_GIVEN)
+        return 0;
+    error = grant_check_loop(&lock->loop, is_free(lock), task);
+    if (error < 0)
+        return error;
+    if (!aloop_waitlist_is_empty(&lock->waiters) || !lets_in(lock, is_writer(op)))
+        return aloop_op_wait(op, &lock->waiters);
+    let_in(lock, is_writer(op));
+    return 0;
+}
+
+static void rwlock_drop(aloop_task *task, aloop_op *op)
+{
+    aloop_rwlock *lock = op->arg[0].pointer;
+
+    (void)task;
+    if (grant_of(op) == GRANT_GIVEN && is_writer(op))
+        lock->is_writing = false;
+    else if (grant_of(op) == GRANT_GIVEN)
+        lock->readers--;
+    let_in_who_waits(lock);
+}
+
+static const aloop_op_type read_type = {.name = "read lock", .drop = rwlock_drop};
+static const aloop_op_type write_type = {.name = "write lock", .drop = rwlock_drop};
+
+aloop_op aloop_rwlock_acquire_read(aloop_rwlock *lock)
+{
+    return (aloop_op){.poll = rwlock_poll, .type = &read_type, .arg = {{.pointer = lock}}};
+}
+
+aloop_op aloop_rwlock_acquire_write(aloop_rwlock *lock)
+{
+    return (aloop_op){.poll = rwlock_poll,
+                      .type = &write_type,
+                      .arg = {{.pointer = lock}, {.number = 0}, {.number = 1}}};
+}
+
+static bool try_acquire(aloop_rwlock *lock, bool to_write)
+{
+    if (!aloop_waitlist_is_empty(&lock->waiters) || !lets_in(lock, to_write))
+        return false;
+    if (is_free(lock))
+        lock->loop = aloop_get_running_loop();
+    let_in(lock, to_write);
+    return true;
+}
+
+bool aloop_rwlock_try_acquire_read(aloop_rwlock *lock)
+{
+    return try_acquire(lock, false);
+}
+
+bool aloop_rwlock_try_acquire_write(aloop_rwlock *lock)
+{
+    return try_acquire(lock, true);
+}
+
+int aloop_rwlock_release_read(aloop_rwlock *lock)
+{
+    if (lock->readers == 0)
+        return -EPERM;
+    lock->readers--;
+    let_in_who_waits(lock);
+    return 0;
+}
+
+int aloop_rwlock_release_write(aloop_rwlock *lock)
+{
+    if (!lock->is_writing)
+        return -EPERM;
+    lock->is_writing = false;
+    let_in_who_waits(lock);
+    return 0;
+}
