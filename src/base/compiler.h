@@ -12,10 +12,12 @@
 #define NOINLINE __attribute__((noinline))
 #define COLD __attribute__((cold))
 #define FALLTHROUGH __attribute__((fallthrough))
+#define PREFETCH(address) __builtin_prefetch(address)
 #else
 #define NOINLINE
 #define COLD
 #define FALLTHROUGH ((void)0)
+#define PREFETCH(address) ((void)(address))
 #endif
 
 #ifdef __SANITIZE_ADDRESS__

@@ -10,6 +10,8 @@
  */
 #define ARITY ((size_t)4)
 #define CAPACITY_MIN 16
+/* How many nodes ahead a sweep has fetched from memory. */
+#define SWEEP_AHEAD 16
 /* The largest power of two whose indices are all below HEAP_NOT_RESIDENT. */
 #define CAPACITY_MAX (UINT32_C(1) << 31)
 
@@ -24,15 +26,11 @@ void heap_fini(struct heap *heap)
     heap_init(heap, heap->memory);
 }
 
-int heap_reserve(struct heap *heap)
+NOINLINE int heap_grow(struct heap *heap)
 {
     size_t capacity;
     struct heap_entry *entries;
 
-    if (ALOOP_LIKELY(heap->reserved < heap->capacity)) {
-        heap->reserved++;
-        return 0;
-    }
     if (heap->capacity >= CAPACITY_MAX)
         return -ENOMEM;
     capacity = memory_grown_capacity((size_t)heap->reserved + 1, CAPACITY_MIN, sizeof *entries);
@@ -44,14 +42,7 @@ int heap_reserve(struct heap *heap)
         return -ENOMEM;
     heap->entries = entries;
     heap->capacity = (uint32_t)capacity;
-    heap->reserved++;
     return 0;
-}
-
-void heap_unreserve(struct heap *heap)
-{
-    DEBUG_ASSERT(heap->reserved > heap->count);
-    heap->reserved--;
 }
 
 /* Bitwise on purpose: which of two deadlines is earlier cannot be predicted, so a branch costs more
@@ -144,16 +135,27 @@ static struct heap_entry entry_of(struct heap_node *node)
  * there. */
 void heap_place(struct heap *heap, struct heap_node *node)
 {
-    if (heap_is_resident(node)) {
-        /* Between the array's key and the one that the node had: lazy after all. The sequence is
-           newer than any in the array, so that an equal deadline is later. */
-        if (node->deadline >= heap->entries[node->index].deadline)
-            return;
-        sift_up(heap, node->index, entry_of(node));
+    size_t hole = node->index;
+
+    if (!heap_is_resident(node)) {
+        DEBUG_ASSERT(heap->count < heap->reserved);
+        hole = heap->count++;
+    } else if (node->deadline >= heap->entries[hole].deadline) {
+        /* Between the array's key and the one that the node had: lazy after all. */
         return;
     }
-    DEBUG_ASSERT(heap->count < heap->reserved);
-    sift_up(heap, heap->count++, entry_of(node));
+    /* The sequence is newer than any in the array, so that an equal deadline is later: unlike
+       elsewhere, the deadlines alone decide. */
+    while (hole > 0) {
+        size_t parent = (hole - 1) / ARITY;
+
+        if (node->deadline >= heap->entries[parent].deadline)
+            break;
+        put(heap, hole, &heap->entries[parent]);
+        hole = parent;
+    }
+    heap->entries[hole] = entry_of(node);
+    node->index = (uint32_t)hole;
 }
 
 /* The node at the top, which is dead, leaves the array. */
@@ -196,6 +198,9 @@ COLD NOINLINE void heap_sweep(struct heap *heap)
         struct heap_node *node = heap->entries[i].node;
         struct heap_entry entry;
 
+        /* The order of the array is not that of the nodes in memory. */
+        if (i + SWEEP_AHEAD < end)
+            PREFETCH(heap->entries[i + SWEEP_AHEAD].node);
         if (node->armed) {
             entry = entry_of(node);
             put(heap, kept++, &entry);

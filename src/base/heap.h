@@ -62,10 +62,24 @@ void heap_init(struct heap *heap, struct memory *memory);
 /* Frees the array. The nodes are their owners'. */
 void heap_fini(struct heap *heap);
 
+/* The part of heap_reserve() that is not worth inlining. */
+int heap_grow(struct heap *heap);
+
 /* Keeps a place for one more node. 0 or -ENOMEM. */
-int heap_reserve(struct heap *heap);
+static inline int heap_reserve(struct heap *heap)
+{
+    if (ALOOP_UNLIKELY(heap->reserved >= heap->capacity) && heap_grow(heap) < 0)
+        return -ENOMEM;
+    heap->reserved++;
+    return 0;
+}
+
 /* Gives one place back; the node it was for must not be resident. */
-void heap_unreserve(struct heap *heap);
+static inline void heap_unreserve(struct heap *heap)
+{
+    DEBUG_ASSERT(heap->reserved > heap->count);
+    heap->reserved--;
+}
 
 static inline void heap_node_init(struct heap_node *node, uint16_t kind)
 {
