@@ -56,9 +56,9 @@ void slots_fini(struct slots *slots);
 /* Makes a chunk of free slots. False if there is no memory, or no index left. */
 bool slots_grow(struct slots *slots);
 
-/* A slot for a new owner, its bytes behind the struct slot zero; NULL if there is no memory, or
-   2^30 are taken. */
-static inline void *slots_take(struct slots *slots)
+/* A slot for a new owner, its bytes behind the struct slot as they may be; NULL if there is no
+   memory, or 2^30 are taken. */
+static inline void *slots_take_raw(struct slots *slots)
 {
     struct slot *slot;
 
@@ -69,7 +69,16 @@ static inline void *slots_take(struct slots *slots)
     slots->free_first = ((struct slot_link *)slot)->next;
     slots->live++;
     slot->index &= ~SLOT_FREE;
-    memset(slot + 1, 0, slots->object_size - sizeof *slot);
+    return slot;
+}
+
+/* The same, with those bytes zero. */
+static inline void *slots_take(struct slots *slots)
+{
+    struct slot *slot = slots_take_raw(slots);
+
+    if (slot != NULL)
+        memset(slot + 1, 0, slots->object_size - sizeof *slot);
     return slot;
 }
 
@@ -120,9 +129,10 @@ static inline void *slots_find(const struct slots *slots, int64_t number)
         return NULL;
     slot = (struct slot *)(void *)(slots->chunks[index >> SLOTS_PER_CHUNK_SHIFT] +
                                    (index & (SLOTS_PER_CHUNK - 1)) * slots->object_size);
-    /* The first fails where the slot is free. The second compares all 64 bits: an error code that
-       is handed in for a number (-EINVAL) must not pass for a large generation. */
-    return slot->index == index && slots_number(slot) == number ? slot : NULL;
+    /* The first fails where the slot is free. The second compares all bits that are left: an error
+       code that is handed in for a number (-EINVAL) must not pass for a large generation. */
+    return slot->index == index && slot->generation == (uint64_t)number >> SLOT_INDEX_BITS ? slot
+                                                                                           : NULL;
 }
 
 /* Steps through the taken slots in order of index: start with *cursor == 0; NULL at the end. Slots

@@ -42,24 +42,22 @@ static bool cancel_soon(struct ready *ready, uint64_t number)
     return true;
 }
 
-/* A slot with its place in the ready queue. */
-static int callback_take(aloop *loop, enum callback_kind kind, aloop_callback *run, void *arg,
-                         struct callback_slot **out_callback)
+/* A slot with its place in the ready queue; NULL if there is no memory. */
+static inline struct callback_slot *callback_take(aloop *loop, enum callback_kind kind,
+                                                  aloop_callback *run, void *arg)
 {
     struct callback_slot *callback;
 
     if (ready_reserve(&loop->ready) < 0)
-        return -ENOMEM;
-    callback = slots_take(&loop->handles);
+        return NULL;
+    callback = slots_take_raw(&loop->handles);
     if (callback == NULL) {
         ready_unreserve(&loop->ready);
-        return -ENOMEM;
+        return NULL;
     }
-    callback->kind = (uint8_t)kind;
-    callback->run = run;
-    callback->arg = arg;
-    *out_callback = callback;
-    return 0;
+    *callback = (struct callback_slot){
+        .slot = callback->slot, .kind = (uint8_t)kind, .run = run, .arg = arg};
+    return callback;
 }
 
 static void callback_release(aloop *loop, struct callback_slot *callback)
@@ -149,30 +147,31 @@ void timers_init(aloop *loop)
     loop->on_due[TIMER_KIND_CALLBACK] = timer_due;
 }
 
-static int timer_make(aloop *loop, aloop_callback *run, void *arg, struct callback_slot **out_timer)
+/* A timer with all that it needs until it is cancelled; NULL if there is no memory. */
+static inline struct callback_slot *timer_make(aloop *loop, aloop_callback *run, void *arg)
 {
-    int error = loop_guard(loop);
+    struct callback_slot *timer;
 
-    if (error < 0)
-        return error;
     if (heap_reserve(&loop->timers) < 0)
-        return -ENOMEM;
-    error = callback_take(loop, CALLBACK_TIMER, run, arg, out_timer);
-    if (error < 0) {
+        return NULL;
+    timer = callback_take(loop, CALLBACK_TIMER, run, arg);
+    if (timer != NULL)
+        heap_node_init(&timer->u.node, TIMER_KIND_CALLBACK);
+    else
         heap_unreserve(&loop->timers);
-        return error;
-    }
-    heap_node_init(&(*out_timer)->u.node, TIMER_KIND_CALLBACK);
-    return 0;
+    return timer;
 }
 
 aloop_handle aloop_call_at(aloop *loop, aloop_ns when, aloop_callback *callback, void *arg)
 {
     struct callback_slot *timer;
-    int error = timer_make(loop, callback, arg, &timer);
+    int error = loop_guard(loop);
 
     if (error < 0)
         return error;
+    timer = timer_make(loop, callback, arg);
+    if (timer == NULL)
+        return -ENOMEM;
     heap_arm(&loop->timers, &timer->u.node, when);
     return slots_number(timer);
 }
@@ -185,18 +184,20 @@ aloop_handle aloop_call_later(aloop *loop, aloop_ns delay, aloop_callback *callb
 aloop_handle aloop_create_timer(aloop *loop, aloop_callback *callback, void *arg)
 {
     struct callback_slot *timer;
-    int error = timer_make(loop, callback, arg, &timer);
+    int error = loop_guard(loop);
 
     if (error < 0)
         return error;
+    timer = timer_make(loop, callback, arg);
+    if (timer == NULL)
+        return -ENOMEM;
     timer->is_persistent = true;
     return slots_number(timer);
 }
 
-static struct callback_slot *callback_find(const aloop *loop, aloop_handle handle)
+/* Neither an error nor the handle of a call_soon is the number of a slot. */
+static inline struct callback_slot *callback_find(const aloop *loop, aloop_handle handle)
 {
-    if (handle <= 0 || handle & SOON_BIT)
-        return NULL;
     return slots_find(&loop->handles, handle);
 }
 
@@ -281,9 +282,9 @@ static aloop_handle add_fd_callback(aloop *loop, int fd, enum callback_kind kind
 
     if (error < 0)
         return error;
-    error = callback_take(loop, kind, run, arg, &callback);
-    if (error < 0)
-        return error;
+    callback = callback_take(loop, kind, run, arg);
+    if (callback == NULL)
+        return -ENOMEM;
     error = watch_get(loop, fd, &watch);
     if (error < 0) {
         callback_release(loop, callback);
