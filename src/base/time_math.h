@@ -23,7 +23,17 @@
 
 /* time + delay, saturating at INT64_MIN and ALOOP_NEVER. ALOOP_NEVER plus anything, and anything
    plus ALOOP_NEVER, is ALOOP_NEVER. */
-aloop_ns time_add(aloop_ns time, aloop_ns delay);
+static inline aloop_ns time_add(aloop_ns time, aloop_ns delay)
+{
+    if (time == ALOOP_NEVER || delay == ALOOP_NEVER)
+        return ALOOP_NEVER;
+    if (delay > 0 && time > INT64_MAX - delay)
+        return ALOOP_NEVER;
+    if (delay < 0 && time < INT64_MIN - delay)
+        return INT64_MIN;
+    return time + delay;
+}
+
 /* later - earlier, saturating. ALOOP_NEVER minus anything is ALOOP_NEVER. */
 aloop_ns time_sub(aloop_ns later, aloop_ns earlier);
 /* seconds and nanoseconds of a struct timespec as one number, saturating. */
