@@ -183,6 +183,13 @@ static void task_abandon(struct aloop_task *task)
 
 static void tasks_close(aloop *loop)
 {
+    /* First all stop waiting: what one of them waits for may live in the frame of another. */
+    for (struct list *link = loop->tasks.next; link != &loop->tasks; link = link->next) {
+        struct aloop_task *task = CONTAINER_OF(link, struct aloop_task, link);
+
+        if (task->is_waiting)
+            task_drop_op(task);
+    }
     while (!list_is_empty(&loop->tasks)) {
         struct aloop_task *task = CONTAINER_OF(loop->tasks.next, struct aloop_task, link);
 
