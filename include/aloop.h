@@ -11,6 +11,7 @@
 #include <aloop/group.h>
 #include <aloop/loop.h>
 #include <aloop/op.h>
+#include <aloop/queue.h>
 #include <aloop/scope.h>
 #include <aloop/socket.h>
 #include <aloop/sync.h>

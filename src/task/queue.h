@@ -1,0 +1,28 @@
+/*
+ * The order in which a queue's items come out: what its kinds differ in.
+ */
+#ifndef ALOOP_SRC_TASK_QUEUE_H
+#define ALOOP_SRC_TASK_QUEUE_H
+
+#include <aloop/queue.h>
+
+struct aloop_queue_order {
+    /* There is room: puts a copy of *element in. */
+    void (*push)(aloop_queue *queue, const void *element);
+    /* There is an item: takes out the one whose turn it is; `out` may be NULL. */
+    void (*pop)(aloop_queue *queue, void *out);
+    /* The slots were moved to an array that is larger than the `old_capacity` slots that are in
+       use. NULL: that changes nothing. */
+    void (*grown)(aloop_queue *queue, size_t old_capacity);
+};
+
+/* Makes a queue of that order with slots of `stride` bytes: aloop_queue_init() and its kin. */
+int queue_init(aloop_queue *queue, aloop *loop, const struct aloop_queue_order *order,
+               size_t element_size, size_t stride, int64_t maxsize);
+
+static inline unsigned char *queue_slot(const aloop_queue *queue, size_t index)
+{
+    return queue->slots + index * queue->stride;
+}
+
+#endif
