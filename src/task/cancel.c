@@ -82,11 +82,10 @@ static void put_to_work(struct fanout *fanout, struct request *request)
 }
 
 /* Does a task wait for one that this chain has come from? */
-static bool closes_a_circle(const aloop_future *target, const struct request *request)
+static bool closes_a_circle(aloop_future *target, const struct request *request)
 {
     return target != NULL && target->kind == FUTURE_TASK &&
-           ((const struct aloop_task *)(const void *)target)->cancel_chain ==
-               request->loop->cancel_chain;
+           TASK_OF(target)->cancel_chain == request->loop->cancel_chain;
 }
 
 /* Delivers an alarm to a task that waits. Returns the future to pass the request on to, NULL if
