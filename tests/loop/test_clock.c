@@ -69,6 +69,24 @@ static void computing_shortens_the_wait(void **state)
     assert_int_equal(fake_time.now, START + ALOOP_MS(10));
 }
 
+/* For a loop inside another: as long as there is left now, not as at the last turn. */
+static void prepare_looks_at_the_clock(void **state)
+{
+    struct fixture *f = *state;
+    aloop_ns timeout = -1;
+
+    must(aloop_call_later(f->loop, ALOOP_MS(10), note, TEXT("t")));
+    fake_time.now += ALOOP_MS(4);
+    assert_int_equal(aloop_prepare(f->loop, &timeout), 0);
+    assert_int_equal(timeout, ALOOP_MS(6));
+    assert_int_equal(aloop_time(f->loop), START + ALOOP_MS(4));
+    fake_time.now += ALOOP_MS(6);
+    assert_int_equal(aloop_prepare(f->loop, &timeout), 0);
+    assert_int_equal(timeout, 0);
+    assert_int_equal(aloop_dispatch(f->loop), 1);
+    assert_journal_is("t");
+}
+
 /* What a program does between two turns is no part of what it is ready to wait in the next. */
 static void time_between_turns(void **state)
 {
@@ -322,6 +340,7 @@ int main(void)
     static const struct loop_test suite[] = {
         CLOCK_TEST(how_long_it_waits),
         CLOCK_TEST(computing_shortens_the_wait),
+        CLOCK_TEST(prepare_looks_at_the_clock),
         CLOCK_TEST(time_between_turns),
         CLOCK_TEST(time_after_the_wait),
         CLOCK_TEST(interrupted_wait),

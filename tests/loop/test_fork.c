@@ -53,8 +53,8 @@ static void without_after_fork(aloop *loop, const int fds[2])
     aloop_unref(loop);
 }
 
-/* P105: refused, and nothing that the child does reaches the parent: its registrations, its wake
-   fd. A child that took the reader out of the shared epoll set would leave the parent deaf. */
+/* P105, S49: refused, and nothing that the child does reaches the parent: its registrations, its
+   wake fd. A child that took the reader out of the shared epoll set would leave the parent deaf. */
 static void child_does_not_disturb(void **state)
 {
     struct fixture *f = *state;
@@ -171,6 +171,41 @@ static void fork_in_a_callback(void **state)
     assert_child_is_happy(child);
 }
 
+struct forker {
+    int fd;
+    pid_t child;
+};
+
+static void fork_and_return(aloop *loop, void *arg)
+{
+    struct forker *forker = arg;
+
+    must(aloop_add_writer(loop, forker->fd, stop, NULL));
+    forker->child = fork();
+}
+
+/* P105: a child that was made in a callback, and just returns from it, does not go on to take its
+   parent's events: its run ends. */
+static void fork_and_run_on(void **state)
+{
+    struct fixture *f = *state;
+    pid_t self = getpid();
+    struct forker forker;
+    int result, fds[2];
+
+    open_pair(fds);
+    forker.fd = fds[0];
+    must(aloop_call_soon(f->loop, fork_and_return, &forker));
+    result = aloop_run_forever(f->loop);
+    if (getpid() != self) {
+        aloop_unref(f->loop);
+        _exit(result == -ECHILD && f->probe.bytes == 0 ? 0 : 255);
+    }
+    assert_int_equal(result, 0);
+    assert_child_is_happy(forker.child);
+    close_pair(fds);
+}
+
 static void ignore_alive(const aloop_alive *alive, void *arg)
 {
     (void)alive;
@@ -275,9 +310,13 @@ static void own_fds(void **state)
 int main(void)
 {
     static const struct loop_test suite[] = {
-        LOOP_TEST(child_does_not_disturb), LOOP_TEST(child_goes_on),
-        LOOP_TEST(fork_in_a_callback),     LOOP_TEST(after_fork_fails),
-        LOOP_TEST(fd_closed_before),       LOOP_TEST(own_fds),
+        LOOP_TEST(child_does_not_disturb),
+        LOOP_TEST(child_goes_on),
+        LOOP_TEST(fork_in_a_callback),
+        LOOP_TEST(fork_and_run_on),
+        LOOP_TEST(after_fork_fails),
+        LOOP_TEST(fd_closed_before),
+        LOOP_TEST(own_fds),
     };
 
     return RUN_SUITE(suite);

@@ -130,6 +130,8 @@ static void rebuild_fails(void **state)
     assert_int_equal(aloop_call_soon_threadsafe(loop, note, TEXT("2")), 0);
     assert_int_equal(aloop_reschedule(loop, timer, 0), 0);
     assert_int_equal(aloop_run_forever(loop), -EMFILE);
+    /* The timer has one entry, the calls from other threads another. */
+    assert_int_equal(ready_count(&loop->ready), 2);
     fault_clear(FAULT_EPOLL_CREATE);
     assert_int_equal(aloop_run_once(loop, 0), 3);
     assert_journal_is("12t");
