@@ -47,3 +47,11 @@ line "spawn, end, join" 220 "$(per_op spawn spawn/1 libaloop 10000 110000)"
 line "call of a ready coroutine" - "$(per_op call call libaloop 10000 110000)"
 line "join of a done future" - "$(per_op call join libaloop 10000 110000)"
 line "set and wake" - "$(per_op call wake libaloop 10000 110000)"
+for engine in libaloop-tasks libaloop-fds epoll libuv libev libevent; do
+    target=-
+    case $engine in
+    libaloop-tasks) target=140 ;;
+    libaloop-fds) target=110 ;;
+    esac
+    line "echo by $engine" "$target" "$(per_op echo c64/p1 "$engine" 5000 25000)"
+done
