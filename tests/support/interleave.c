@@ -52,6 +52,7 @@ struct interleave {
     size_t bytes; /* of memory that the loop has */
     bool is_disturbed;
     bool is_to_cancel_again;
+    bool is_turn_new;
     bool was_closed;
     const char *failure;
 };
@@ -189,10 +190,25 @@ static void step(aloop *loop, void *arg)
     }
 }
 
+static void intercept_steps(struct ready *ready)
+{
+    for (uint64_t number = ready->head; number != ready->tail; number++) {
+        struct ready_entry *entry = &ready->ring[(size_t)number & ready->mask];
+
+        if (entry->run == task_step)
+            entry->run = step;
+    }
+}
+
 static bool is_step(const struct ready_entry *entry)
 {
-    if (entry->run == task_step)
-        ((struct ready_entry *)(uintptr_t)entry)->run = step;
+    /* The first question of a turn is about the first entry, which has no other to change places
+       with. */
+    if (current->is_turn_new) {
+        current->is_turn_new = false;
+        intercept_steps(&current->loop->ready);
+        return false;
+    }
     /* The first seed keeps the order in which the tasks were woken. */
     return entry->run == step && current->schedule.seed > 1;
 }
@@ -203,6 +219,7 @@ static struct upper_layer upper;
 static int iterate(aloop *loop, aloop_ns max_wait)
 {
     loop->upper = &upper;
+    current->is_turn_new = true;
     return loop_iterate(loop, max_wait);
 }
 
