@@ -64,8 +64,10 @@ static aloop_poll lock_enter_poll(aloop_task *task, aloop_op *op)
     aloop_hold *hold = op->arg[2].pointer;
     aloop_poll outcome;
 
-    if (grant_of(op) != GRANT_GIVEN && aloop_hold_is_held(hold))
+    if (aloop_hold_is_held(hold)) {
+        lock_drop(task, op);
         return -EBUSY;
+    }
     outcome = aloop_lock_poll_(task, op);
     if (outcome == 0)
         hold_enter(task, hold, op->arg[0].pointer, lock_give_back);

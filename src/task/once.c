@@ -29,6 +29,13 @@ static aloop_poll begin_turn(aloop_once *once, aloop_task *task, aloop_hold *tur
     return 1;
 }
 
+static void once_drop(aloop_task *task, aloop_op *op)
+{
+    (void)task;
+    if (grant_of(op) == GRANT_TURN)
+        hand_on(op->arg[0].pointer);
+}
+
 static aloop_poll once_poll(aloop_task *task, aloop_op *op)
 {
     aloop_once *once = op->arg[0].pointer;
@@ -37,25 +44,20 @@ static aloop_poll once_poll(aloop_task *task, aloop_op *op)
 
     if (once->state == ONCE_DONE || grant_of(op) == GRANT_DONE)
         return 0;
+    if (aloop_hold_is_held(turn)) {
+        once_drop(task, op);
+        return once->runner == task ? -EDEADLK : -EBUSY;
+    }
     if (grant_of(op) == GRANT_TURN)
         return begin_turn(once, task, turn);
     if (once->runner == task)
         return -EDEADLK;
-    if (aloop_hold_is_held(turn))
-        return -EBUSY;
     error = grant_check_loop(&once->loop, once->state == ONCE_FRESH, task);
     if (error < 0)
         return error;
     if (once->state == ONCE_RUNNING)
         return aloop_op_wait(op, &once->waiters);
     return begin_turn(once, task, turn);
-}
-
-static void once_drop(aloop_task *task, aloop_op *op)
-{
-    (void)task;
-    if (grant_of(op) == GRANT_TURN)
-        hand_on(op->arg[0].pointer);
 }
 
 static const aloop_op_type once_type = {.name = "once", .drop = once_drop};
