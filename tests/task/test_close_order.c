@@ -1,5 +1,6 @@
 /*
- * Closing a loop throws its tasks away one by one, while they wait for things in each other's frames.
+ * Closing a loop throws its tasks away one by one, while they wait for things in each other's
+ * frames.
  */
 #include "world.h"
 

@@ -686,18 +686,15 @@ static aloop_step owner_step(aloop_frame *frame)
     return ALOOP_STEP_SUSPENDED;
 }
 
-static const aloop_coro owner_coro = {.name = "owner",
-                                      .step = owner_step,
-                                      .cleanup = owner_cleanup,
-                                      .size = sizeof(struct owner)};
+static const aloop_coro owner_coro = {
+    .name = "owner", .step = owner_step, .cleanup = owner_cleanup, .size = sizeof(struct owner)};
 
 static void closing_the_loop_with_tasks_that_wait(void **state) /* P124 */
 {
     struct world *world = *state;
     aloop_future *never = aloop_create_future(world->loop);
 
-    aloop_task_unref(
-        aloop_create_task_in(world->loop, owner, .world = world, .never = never));
+    aloop_task_unref(aloop_create_task_in(world->loop, owner, .world = world, .never = never));
     world_turns(world, 3);
     assert_int_equal(aloop_close(world->loop), 0);
     assert_int_equal(world->reports, 4);
@@ -769,10 +766,10 @@ static void passing_allocates_nothing(void **state)
 
     open_queue(world, &there, 1);
     open_queue(world, &back, 1);
-    aloop_task_unref(aloop_create_task_in(world->loop, passer, .from = &there, .to = &back,
-                                          .rounds = 1000));
-    aloop_task_unref(aloop_create_task_in(world->loop, passer, .from = &back, .to = &there,
-                                          .rounds = 1000));
+    aloop_task_unref(
+        aloop_create_task_in(world->loop, passer, .from = &there, .to = &back, .rounds = 1000));
+    aloop_task_unref(
+        aloop_create_task_in(world->loop, passer, .from = &back, .to = &there, .rounds = 1000));
     world_turns(world, 1);
     before = world->memory.requests;
     put_now(&there, 0);
