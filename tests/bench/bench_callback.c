@@ -409,12 +409,10 @@ static struct bench_figures run_event_batch(const struct bench_work *work, uint6
 static const struct bench_engine ping[] = {
     {"libaloop", run_aloop_ping, 1},
 #ifdef HAVE_LIBUV
-    {"libuv-idle", run_uv_idle_ping, 4},
-    {"libuv-timer", run_uv_timer_ping, 10},
+    {"libuv-idle", run_uv_idle_ping, 4}, {"libuv-timer", run_uv_timer_ping, 10},
 #endif
 #ifdef HAVE_LIBEV
-    {"libev-feed", run_ev_ping, 1},
-    {"libev-idle", run_ev_idle_ping, 4},
+    {"libev-feed", run_ev_ping, 1},      {"libev-idle", run_ev_idle_ping, 4},
 #endif
 #ifdef HAVE_LIBEVENT
     {"libevent", run_event_ping, 2},
@@ -424,8 +422,7 @@ static const struct bench_engine ping[] = {
 static const struct bench_engine batch[] = {
     {"libaloop", run_aloop_batch, 1},
 #ifdef HAVE_LIBUV
-    {"libuv-idle", run_uv_idle_batch, 2},
-    {"libuv-timer", run_uv_timer_batch, 10},
+    {"libuv-idle", run_uv_idle_batch, 2}, {"libuv-timer", run_uv_timer_batch, 10},
 #endif
 #ifdef HAVE_LIBEV
     {"libev-feed", run_ev_batch, 1},

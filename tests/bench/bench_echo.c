@@ -276,8 +276,7 @@ static struct bench_figures run(const struct bench_work *work, uint64_t ops,
 }
 
 #define RUN(ENGINE)                                                                                \
-    static struct bench_figures run_##ENGINE(const struct bench_work *work, uint64_t ops)          \
-    {                                                                                              \
+    static struct bench_figures run_##ENGINE(const struct bench_work *work, uint64_t ops) {        \
         return run(work, ops, serve_##ENGINE);                                                     \
     }
 

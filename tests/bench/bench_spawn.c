@@ -43,8 +43,7 @@ static struct bench_figures run_aloop(const struct bench_work *work, uint64_t op
 
     bench_check(aloop_run_in(loop, parent, .times = times, .n = work->n, .tasks = tasks) == 0,
                 "aloop_run_in");
-    return (struct bench_figures){.value =
-                                      (bench_cpu_ns() - start) / (double)(times * work->n)};
+    return (struct bench_figures){.value = (bench_cpu_ns() - start) / (double)(times * work->n)};
 }
 
 static const struct bench_engine engines[] = {{"libaloop", run_aloop, 1}};

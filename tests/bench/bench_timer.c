@@ -340,8 +340,8 @@ static struct bench_figures reset(const struct timers *timers, const struct benc
 
 /* One function for each engine and kind of work. */
 #define RUN(KIND, ENGINE)                                                                          \
-    static struct bench_figures run_##ENGINE##_##KIND(const struct bench_work *work, uint64_t ops) \
-    {                                                                                              \
+    static struct bench_figures run_##ENGINE##_##KIND(const struct bench_work *work,               \
+                                                      uint64_t ops) {                              \
         return KIND(&ENGINE##_timers, work, ops);                                                  \
     }
 

@@ -28,8 +28,7 @@ static struct bench_figures run_aloop(const struct bench_work *work, uint64_t op
         tasks[i] = aloop_create_task_in(loop, yielder, .times = times);
     start = bench_cpu_ns();
     bench_check(aloop_run_until_complete(loop, tasks[work->n - 1]) == 0, "a task");
-    return (struct bench_figures){.value =
-                                      (bench_cpu_ns() - start) / (double)(times * work->n)};
+    return (struct bench_figures){.value = (bench_cpu_ns() - start) / (double)(times * work->n)};
 }
 
 static const struct bench_engine engines[] = {{"libaloop", run_aloop, 1}};

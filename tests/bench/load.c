@@ -19,8 +19,8 @@ static int listen_somewhere(struct sockaddr_in *out_address)
     socklen_t length = sizeof *out_address;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    *out_address = (struct sockaddr_in){.sin_family = AF_INET,
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    *out_address =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     bench_check(fd >= 0 && bind(fd, (struct sockaddr *)out_address, length) == 0 &&
                     listen(fd, 128) == 0 &&
                     getsockname(fd, (struct sockaddr *)out_address, &length) == 0,
@@ -104,8 +104,7 @@ static struct client client_start(const struct load *load, size_t pipeline)
     client.missing = bench_alloc(load->count, sizeof client.missing[0]);
     client.epoll_fd = epoll_create1(0);
     for (size_t i = 0; i < load->count; i++) {
-        struct epoll_event event = {.events = (uint32_t)EPOLLIN | (uint32_t)EPOLLET,
-                                    .data.u64 = i};
+        struct epoll_event event = {.events = (uint32_t)EPOLLIN | (uint32_t)EPOLLET, .data.u64 = i};
 
         bench_check(epoll_ctl(client.epoll_fd, EPOLL_CTL_ADD, load->client_fds[i], &event) == 0,
                     "epoll_ctl");
