@@ -11,6 +11,8 @@
 /* The budget of the step is used up: the others' turn. The outcome is kept in the frame. */
 static NOINLINE bool give_way(struct aloop_task *task)
 {
+    if (task->alarm & ALARM_SCOPE)
+        scopes_lose_patience(task);
     task_wake(task);
     return true;
 }
@@ -94,6 +96,12 @@ static bool op_waits(struct aloop_task *task)
     return false;
 }
 
+/* Does it wait for several tasks, to which a cancellation is passed on? */
+static bool op_is_for_several(const aloop_op *op)
+{
+    return op->type != NULL && op->type->fanout != NULL;
+}
+
 static bool op_is_cancelled(struct aloop_task *task)
 {
     if (op_interrupt(task, task_take_alarm(task)))
@@ -106,8 +114,13 @@ bool task_ask(struct aloop_task *task)
 {
     int64_t outcome;
 
-    if (ALOOP_UNLIKELY(task->alarm & ALARM_CANCEL) && task_is_cancellable(task))
-        return op_is_cancelled(task);
+    if (ALOOP_UNLIKELY(task->alarm & ALARM_CANCEL) && task_is_cancellable(task)) {
+        if (!op_is_for_several(&task->op))
+            return op_is_cancelled(task);
+        /* All that it waits for has ended: it says itself whether that, or the cancellation, is
+           its outcome. */
+        task->op.flags |= task_take_alarm(task);
+    }
     outcome = task->op.poll(task, &task->op);
     if (outcome == ALOOP_PENDING) {
         /* That the time of a scope is up counts only now: what has completed wins. */
@@ -202,6 +215,18 @@ static bool await_call_in_scope(aloop_frame *frame)
 
 /* --- starting --- */
 
+/* The operation is pending, and a cancellation is passed on to what it waits for. True if it goes
+   on waiting, for that to end. */
+static bool await_end_of_cancelled(struct aloop_task *task, unsigned alarm)
+{
+    task->is_waiting = true;
+    task->op.flags |= alarm;
+    if (task_cancel_awaited(task))
+        return true;
+    task_drop_op(task);
+    return false;
+}
+
 /* A cancellation came earlier, and is delivered here: to what the operation waits for, if it is
    one that passes it on; any other is not even started. */
 static bool await_cancelled(aloop_frame *frame, unsigned alarm)
@@ -210,15 +235,30 @@ static bool await_cancelled(aloop_frame *frame, unsigned alarm)
     aloop_op *op = &task->op;
 
     frame->result = -ECANCELED;
-    if (op->type == NULL || (op->type->target == NULL && op->type->fanout == NULL) ||
-        op->poll(task, op) != ALOOP_PENDING)
+    if (op->type == NULL || op->type->target == NULL || op->poll(task, op) != ALOOP_PENDING)
         return false;
-    task->is_waiting = true;
-    op->flags |= alarm;
-    if (task_cancel_awaited(task))
-        return true;
-    task_drop_op(task);
-    return false;
+    return await_end_of_cancelled(task, alarm);
+}
+
+/* There is news, but the operation is asked first, and what has completed is returned; the news is
+   left for the next await. So for an operation that waits for several tasks: what these have ended
+   with is not lost over the cancellation. */
+static bool await_asking_first(aloop_frame *frame)
+{
+    struct aloop_task *task = frame->task;
+    int64_t outcome = task->op.poll(task, &task->op);
+    unsigned alarm;
+
+    if (outcome != ALOOP_PENDING) {
+        frame->result = outcome;
+        return false;
+    }
+    /* Having begun to wait may have settled the news. */
+    alarm = task_take_alarm(task);
+    if (alarm == 0)
+        return !op_waits(task);
+    frame->result = -ECANCELED;
+    return await_end_of_cancelled(task, alarm);
 }
 
 /* An await with something out of the ordinary: a timeout, or news for the task. */
@@ -231,6 +271,12 @@ static NOINLINE bool await_carefully(aloop_frame *frame)
 
     if (op->flags & OP_IS_CALL && op->flags & (OP_HAS_TIMEOUT | OP_CANCELLABLE)) {
         if (await_call_in_scope(frame))
+            return true;
+        return --task->future.loop->budget <= 0 ? give_way(task) : false;
+    }
+    if (task->alarm != 0 && !(op->flags & OP_IS_CALL) &&
+        (op_is_for_several(op) || task_alarm_is_patient(task))) {
+        if (await_asking_first(frame))
             return true;
         return --task->future.loop->budget <= 0 ? give_way(task) : false;
     }

@@ -29,6 +29,14 @@ unsigned task_take_alarm(struct aloop_task *task)
     return OP_SCOPED;
 }
 
+bool task_alarm_is_patient(const struct aloop_task *task)
+{
+    const aloop_scope *scope = task->alarm & ALARM_SCOPE ? scope_due(task) : NULL;
+
+    return scope != NULL && scope->flags & SCOPE_PATIENT &&
+           !(task->alarm & ALARM_CANCEL && task_is_cancellable(task));
+}
+
 static bool alarm_is_due(const struct aloop_task *task)
 {
     return (task->alarm & ALARM_CANCEL && task_is_cancellable(task)) ||

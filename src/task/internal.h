@@ -125,6 +125,8 @@ bool task_is_cancellable(const struct aloop_task *task);
 /* Is there news that its await may be told now? Then it counts as told: the await must end with
    -ECANCELED, or what it waits for be cancelled. OP_CANCELLED, OP_SCOPED, or 0. */
 unsigned task_take_alarm(struct aloop_task *task);
+/* Is the news only for an await that waits? */
+bool task_alarm_is_patient(const struct aloop_task *task);
 /* Cancels what the pending op waits for; false if it waits for nothing that would end by that. */
 bool task_cancel_awaited(struct aloop_task *task);
 /* Cancels all that a gather or a group is made of. */
@@ -194,7 +196,8 @@ enum scope_kind { SCOPE_CALL, SCOPE_TIMEOUT, SCOPE_GROUP, SCOPE_HOLD };
 enum {
     SCOPE_FIRED = 1,     /* what is inside is to be cancelled ... */
     SCOPE_DELIVERED = 2, /* ... and has been told */
-    SCOPE_TIMED = 4      /* a place in the heap is reserved for its timer */
+    SCOPE_TIMED = 4,     /* a place in the heap is reserved for its timer */
+    SCOPE_PATIENT = 8    /* its time was up when it was entered: awaits that do not wait go on */
 };
 
 static inline bool scope_is_entered(const aloop_scope *scope)
@@ -215,6 +218,10 @@ aloop_scope *scope_due(const struct aloop_task *task);
 void scope_deliver(aloop_scope *scope);
 /* What is inside is to be cancelled. */
 void scope_fire(aloop_scope *scope);
+/* The task has given way to others: whatever it awaits next, it has waited. */
+void scopes_lose_patience(struct aloop_task *task);
+/* Forgets news that was not delivered. */
+void scope_withdraw(aloop_scope *scope);
 void scope_timer_due(aloop *loop, struct heap_node *node);
 void scope_set_deadline(aloop_scope *scope, aloop_ns deadline);
 aloop_ns scope_deadline(const aloop_scope *scope);

@@ -49,8 +49,14 @@ int scope_enter(struct aloop_task *task, aloop_scope *scope, enum scope_kind kin
         return -ENOMEM;
     scope_enter_untimed(task, scope, kind);
     scope->flags = SCOPE_TIMED;
-    if (deadline != ALOOP_NEVER)
+    if (deadline <= task->future.loop->now) {
+        /* Not by way of the heap, which may not be looked at before the next await has ended. */
+        scope_timer(scope)->deadline = deadline;
+        scope->flags |= SCOPE_FIRED | SCOPE_PATIENT;
+        task->alarm |= ALARM_SCOPE;
+    } else if (deadline != ALOOP_NEVER) {
         heap_arm(timers, scope_timer(scope), deadline);
+    }
     return 0;
 }
 
@@ -79,6 +85,8 @@ void scope_leave(aloop_scope *scope)
         heap_unreserve(timers);
     }
     scope->task = NULL;
+    if (scope->flags & SCOPE_PATIENT && !(scope->flags & SCOPE_DELIVERED))
+        scope->flags &= (unsigned char)~SCOPE_FIRED;
     if (task->alarm & ALARM_SCOPE)
         update_alarm(task);
 }
@@ -121,6 +129,20 @@ void scope_fire(aloop_scope *scope)
     task_raise_alarm(scope->task, ALARM_SCOPE);
 }
 
+void scopes_lose_patience(struct aloop_task *task)
+{
+    for (aloop_scope *scope = task->scope; scope != NULL; scope = scope->outer)
+        scope->flags &= (unsigned char)~SCOPE_PATIENT;
+}
+
+void scope_withdraw(aloop_scope *scope)
+{
+    if ((scope->flags & (SCOPE_FIRED | SCOPE_DELIVERED)) != SCOPE_FIRED)
+        return;
+    scope->flags &= (unsigned char)~SCOPE_FIRED;
+    update_alarm(scope->task);
+}
+
 void scope_timer_due(aloop *loop, struct heap_node *node)
 {
     (void)loop;
@@ -141,7 +163,7 @@ aloop_ns scope_deadline(const aloop_scope *scope)
 {
     const struct heap_node *timer = (const struct heap_node *)(const void *)scope->timer;
 
-    return heap_is_armed(timer) ? timer->deadline : ALOOP_NEVER;
+    return heap_is_armed(timer) || scope->flags & SCOPE_FIRED ? timer->deadline : ALOOP_NEVER;
 }
 
 /* --- the scope of a call with a deadline, or of one that may be cancelled inside ALOOP_FINALLY

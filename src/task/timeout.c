@@ -39,7 +39,11 @@ int64_t aloop_timeout_leave(aloop_timeout *timeout, int64_t outcome)
 
 int aloop_timeout_reschedule(aloop_timeout *timeout, aloop_ns when)
 {
-    if (!scope_is_entered(&timeout->scope) || timeout->scope.flags & SCOPE_FIRED)
+    if (!scope_is_entered(&timeout->scope))
+        return -EINVAL;
+    if (timeout->scope.flags & SCOPE_PATIENT)
+        scope_withdraw(&timeout->scope);
+    if (timeout->scope.flags & SCOPE_FIRED)
         return -EINVAL;
     scope_set_deadline(&timeout->scope, when);
     return 0;
