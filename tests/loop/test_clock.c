@@ -250,6 +250,45 @@ static void timers_of_a_busy_loop(void **state)
     assert_in_range(fake_time.now, START + ALOOP_MS(1), START + ALOOP_MS(1) + ALOOP_US(70));
 }
 
+struct slow_chain {
+    aloop_ns each;
+    int left;
+};
+
+static void slowly_again(aloop *loop, void *arg)
+{
+    struct slow_chain *chain = arg;
+
+    fake_time.now += chain->each;
+    if (--chain->left > 0)
+        must(aloop_call_soon(loop, slowly_again, chain));
+    else
+        aloop_stop(loop);
+}
+
+/* The poll that a busy loop puts off is put off for about 10 us, not for 64 callbacks of any
+ * length. */
+static void slow_callbacks_poll_more_often(void **state)
+{
+    struct fixture *f = *state;
+    struct slow_chain chain = {.each = ALOOP_US(5), .left = 640};
+
+    must(aloop_call_soon(f->loop, slowly_again, &chain));
+    assert_int_equal(aloop_run_forever(f->loop), 0);
+    assert_in_range(fake_time.waits, 640 / 3, 640 / 2 + 66);
+    fake_time.waits = 0;
+    chain = (struct slow_chain){.each = ALOOP_MS(1), .left = 640};
+    must(aloop_call_soon(f->loop, slowly_again, &chain));
+    assert_int_equal(aloop_run_forever(f->loop), 0);
+    assert_in_range(fake_time.waits, 640 - 66, 640 + 1);
+    /* And it finds back: quick ones share a poll again. */
+    fake_time.waits = 0;
+    chain = (struct slow_chain){.each = 10, .left = 6400};
+    must(aloop_call_soon(f->loop, slowly_again, &chain));
+    assert_int_equal(aloop_run_forever(f->loop), 0);
+    assert_in_range(fake_time.waits, 1, 6400 / 64 + 66);
+}
+
 /* P58: events that came with an expired timeout are all delivered, before the timers (S3). */
 static void events_and_timers_together(void **state)
 {
@@ -351,6 +390,7 @@ int main(void)
         CLOCK_TEST(clock_goes_back),
         CLOCK_TEST(clock_leaps),
         CLOCK_TEST(timers_of_a_busy_loop),
+        CLOCK_TEST(slow_callbacks_poll_more_often),
         CLOCK_TEST(events_and_timers_together),
         CLOCK_TEST(time_stands_still),
         CLOCK_TEST(busy_poll),

@@ -152,14 +152,24 @@ static void fork_inside(aloop *loop, void *arg)
     *(pid_t *)arg = child;
 }
 
-/* Forked inside a callback: the child may run the loop, or close it, and return. */
-static void fork_in_a_callback(void **state)
+static void fork_inside_and_close(aloop *loop, void *arg)
 {
-    struct fixture *f = *state;
+    pid_t child = fork();
+
+    if (child == 0) {
+        CHECK(aloop_after_fork(loop) == 0);
+        CHECK(aloop_close(loop) == 0);
+        return;
+    }
+    *(pid_t *)arg = child;
+}
+
+static void fork_inside_callback(struct fixture *f, aloop_callback *callback)
+{
     pid_t self = getpid(), child = -1;
     int result;
 
-    must(aloop_call_soon(f->loop, fork_inside, &child));
+    must(aloop_call_soon(f->loop, callback, &child));
     must(aloop_call_soon(f->loop, note, TEXT("a")));
     result = aloop_run_forever(f->loop);
     if (getpid() != self) {
@@ -169,6 +179,13 @@ static void fork_in_a_callback(void **state)
     assert_int_equal(result, -EDEADLK);
     assert_journal_is("a");
     assert_child_is_happy(child);
+}
+
+/* Forked inside a callback: the child may run the loop, or close it, and return. */
+static void fork_in_a_callback(void **state)
+{
+    fork_inside_callback(*state, fork_inside);
+    fork_inside_callback(*state, fork_inside_and_close);
 }
 
 struct forker {
@@ -204,6 +221,39 @@ static void fork_and_run_on(void **state)
     assert_int_equal(result, 0);
     assert_child_is_happy(forker.child);
     close_pair(fds);
+}
+
+static void use_lock(aloop *loop, bool goes_on)
+{
+    /* A deadlock is to end the test rather than to outlive it. */
+    alarm(30);
+    if (goes_on) {
+        CHECK(aloop_after_fork(loop) == 0);
+        CHECK(aloop_call_soon_threadsafe(loop, note, TEXT("p")) == 0);
+        CHECK(aloop_run_once(loop, 0) == 1);
+    }
+    CHECK(aloop_close(loop) == 0);
+    aloop_unref(loop);
+}
+
+/* Another thread was about to wake the loop when the process was forked: it holds a lock that in
+   the child nobody will ever release. */
+static void lock_held_at_the_fork(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int goes_on = 0; goes_on < 2; goes_on++) {
+        pid_t child;
+
+        lock_acquire(&f->loop->lock);
+        child = fork();
+        if (child == 0) {
+            use_lock(f->loop, goes_on);
+            _exit(0);
+        }
+        lock_release(&f->loop->lock);
+        assert_child_is_happy(child);
+    }
 }
 
 static void ignore_alive(const aloop_alive *alive, void *arg)
@@ -310,13 +360,10 @@ static void own_fds(void **state)
 int main(void)
 {
     static const struct loop_test suite[] = {
-        LOOP_TEST(child_does_not_disturb),
-        LOOP_TEST(child_goes_on),
-        LOOP_TEST(fork_in_a_callback),
-        LOOP_TEST(fork_and_run_on),
-        LOOP_TEST(after_fork_fails),
-        LOOP_TEST(fd_closed_before),
-        LOOP_TEST(own_fds),
+        LOOP_TEST(child_does_not_disturb), LOOP_TEST(child_goes_on),
+        LOOP_TEST(fork_in_a_callback),     LOOP_TEST(lock_held_at_the_fork),
+        LOOP_TEST(fork_and_run_on),        LOOP_TEST(after_fork_fails),
+        LOOP_TEST(fd_closed_before),       LOOP_TEST(own_fds),
     };
 
     return RUN_SUITE(suite);

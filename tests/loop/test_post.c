@@ -6,6 +6,7 @@
 
 #include "loop/internal.h"
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 
@@ -187,6 +188,58 @@ static void posts_race_with_close(void **state)
         close_pair(fds);
         aloop_unref(loop);
     }
+}
+
+static int watched_fd;
+static atomic_bool is_wake_fd_closed;
+static atomic_int late_wakes;
+
+static int noting_close(int fd)
+{
+    if (fd == watched_fd)
+        atomic_store(&is_wake_fd_closed, true);
+    return sys_default.close(fd);
+}
+
+static int noting_wake(int fd)
+{
+    if (atomic_load(&is_wake_fd_closed))
+        atomic_fetch_add(&late_wakes, 1);
+    return sys_default.wake(fd);
+}
+
+static void *post_once(void *arg)
+{
+    return aloop_call_soon_threadsafe(arg, do_nothing, NULL) < 0 ? arg : NULL;
+}
+
+/* P92, S30: a thread that has posted, and comes to wake the loop when that is closed, writes to no
+   fd: the number may be another file's by now. It is held up in between by the lock. */
+static void late_wake(void **state)
+{
+    struct fixture *f = *state;
+
+    sys.close = noting_close;
+    sys.wake = noting_wake;
+    atomic_store(&late_wakes, 0);
+    for (int round = 0; round < 50; round++) {
+        aloop *loop = fixture_new_loop(f, ALOOP_CLOCK_VIRTUAL, false);
+        pthread_t thread;
+
+        atomic_store(&is_wake_fd_closed, false);
+        watched_fd = loop->wake_fds[1];
+        lock_acquire(&loop->lock);
+        assert_int_equal(pthread_create(&thread, NULL, post_once, loop), 0);
+        while (atomic_load(&loop->posts) == NULL)
+            sched_yield();
+        lock_release(&loop->lock);
+        assert_int_equal(aloop_close(loop), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        aloop_unref(loop);
+    }
+    sys.close = sys_default.close;
+    sys.wake = sys_default.wake;
+    assert_int_equal(atomic_load(&late_wakes), 0);
 }
 
 /* S30, S22. */
@@ -391,6 +444,7 @@ int main(void)
         LOOP_TEST(wake_fails),
         LOOP_TEST(none_lost),
         LOOP_TEST(posts_race_with_close),
+        LOOP_TEST(late_wake),
         LOOP_TEST(closed_loop),
         LOOP_TEST(cancel_a_post),
         LOOP_TEST(cancel_from_inside),
