@@ -7,6 +7,8 @@
  */
 #include "interleave.h"
 
+#include <limits.h>
+
 enum { WORKERS = 4 };
 
 /* Who waits, since when. A task's number is entered in the step in which it begins to wait. */
@@ -220,6 +222,30 @@ ALOOP_CORO(rwlocker)
     ALOOP_END;
 }
 
+/* Reads until nobody can go on any more, which is when time passes: who waits then, waits for a
+   writer. */
+struct slow_reader {
+    ALOOP_FRAME;
+    struct rwlocker as_any;
+    int rounds;
+};
+
+ALOOP_CORO(slow_reader)
+{
+    const struct line *line = &self->as_any.state->line;
+
+    ALOOP_BEGIN;
+    for (; self->rounds > 0; self->rounds--) {
+        ALOOP_TRY(rwlock_acquire(&self->as_any));
+        rwlock_enter(&self->as_any);
+        ALOOP_TRY(aloop_sleep(ALOOP_SEC(1)));
+        INTERLEAVE_REQUIRE(line_ahead(line, UINT_MAX, false) == 0 ||
+                           line_ahead(line, UINT_MAX, true) > 0);
+        rwlock_leave(&self->as_any);
+    }
+    ALOOP_END;
+}
+
 static void rwlock_setup(struct interleave *run, void *arg)
 {
     struct rwlock_state *state = arg;
@@ -227,6 +253,8 @@ static void rwlock_setup(struct interleave *run, void *arg)
     for (int i = 0; i < WORKERS; i++)
         interleave_start(run, rwlocker, .state = state, .plan = make_plan(run), .id = i,
                          .is_writer = interleave_random(run, 3) == 0);
+    interleave_start_spared(run, slow_reader, .as_any = {.state = state, .id = WORKERS},
+                            .rounds = 2);
 }
 
 static const char *rwlock_check(struct interleave *run, void *arg)
@@ -314,8 +342,6 @@ static const char *event_check(struct interleave *run, void *arg)
 
 /* --- condition --- */
 
-enum { NOBODY = -1 };
-
 struct condition_state {
     aloop_lock lock;
     aloop_condition has_items;
@@ -323,6 +349,8 @@ struct condition_state {
     int items;
     int produced;
     int consumed;
+    int waiting;
+    bool is_closed; /* no more items will come */
 };
 
 static void own(struct condition_state *state, int id)
@@ -359,15 +387,17 @@ ALOOP_CORO(consumer)
         if (self->result < 0)
             ALOOP_RETURN(self->result);
         own(state, self->id);
-        while (state->items == 0) {
+        while (state->items == 0 && !state->is_closed) {
             disown(state, self->id);
+            state->waiting++;
             ALOOP_AWAIT(aloop_condition_wait(&state->has_items));
+            state->waiting--;
             /* S141: the lock is its own, whatever the outcome. */
             own(state, self->id);
             if (self->result < 0)
                 break;
         }
-        if (self->result >= 0) {
+        if (self->result >= 0 && state->items > 0) {
             state->items--;
             state->consumed++;
         }
@@ -379,7 +409,8 @@ ALOOP_CORO(consumer)
     ALOOP_END;
 }
 
-/* As many items as are wanted, one notification for each: none may get lost. */
+/* Fewer items than are wanted, one notification for each. When nobody can go on any more, which is
+   when time passes, nobody may be waiting beside an item: S142. */
 struct producer {
     ALOOP_FRAME;
     struct condition_state *state;
@@ -404,6 +435,11 @@ ALOOP_CORO(producer)
         disown(state, WORKERS);
         aloop_hold_release(&self->hold);
     }
+    ALOOP_TRY(aloop_sleep(ALOOP_SEC(1)));
+    INTERLEAVE_REQUIRE(state->items == 0 || state->waiting == 0);
+    ALOOP_TRY(aloop_lock_enter(&state->lock, &self->hold));
+    state->is_closed = true;
+    INTERLEAVE_REQUIRE(aloop_condition_notify_all(&state->has_items) == state->waiting);
     ALOOP_END;
 }
 
@@ -419,7 +455,8 @@ static void condition_setup(struct interleave *run, void *arg)
         wanted += plan.rounds;
         interleave_start(run, consumer, .state = state, .plan = plan, .id = i);
     }
-    interleave_start_spared(run, producer, .state = state, .count = wanted);
+    interleave_start_spared(run, producer, .state = state,
+                            .count = 1 + (int)interleave_random(run, (unsigned)wanted - 1));
 }
 
 static const char *condition_check(struct interleave *run, void *arg)
