@@ -21,6 +21,9 @@ static struct aloop_task loop_closed = {.future = STATIC_FAILURE(ALOOP_ECLOSED)}
 static struct aloop_task no_loop = {.future = STATIC_FAILURE(ALOOP_ENOLOOP)};
 static struct aloop_task wrong_thread = {.future = STATIC_FAILURE(ALOOP_EWRONGTHREAD)};
 static struct aloop_task wrong_loop = {.future = STATIC_FAILURE(ALOOP_EWRONGLOOP)};
+static struct aloop_task bad_argument = {.future = STATIC_FAILURE(EINVAL)};
+static struct aloop_task refused = {
+    .future = {.result = -ECANCELED, .references = 1, .state = FUTURE_CANCELLED}};
 
 aloop_future *future_failed(int error)
 {
@@ -33,6 +36,10 @@ aloop_future *future_failed(int error)
         return &wrong_thread.future;
     case -ALOOP_EWRONGLOOP:
         return &wrong_loop.future;
+    case -EINVAL:
+        return &bad_argument.future;
+    case -ECANCELED:
+        return &refused.future;
     default:
         return &no_memory.future;
     }

@@ -14,21 +14,17 @@ enum {
     GROUP_CLOSED = 4    /* all have ended, and the coroutine knows */
 };
 
-enum member_state {
-    MEMBER_RUNNING,
-    MEMBER_STARTING, /* somebody waits for its word that it is ready */
-    MEMBER_STARTED,
-    MEMBER_FAILED
-};
-
 struct member {
     aloop_waiter waiter; /* on the child's end */
     struct list link;    /* in the group's children or errors */
     aloop_group *group;
     struct aloop_task *task;
-    int64_t value; /* the error; or what it said when it was ready */
-    enum member_state state;
-    aloop_waiter *starter; /* of the operation that waits for its word */
+    int64_t error;
+    /* Of the operation that waits for the child's word that it is ready. As long as it has not
+       looked, the record is kept for it, however the child and the group fare. */
+    aloop_waiter *starter;
+    int64_t word; /* the operation's outcome; ALOOP_PENDING: the child has not said a thing */
+    bool is_over; /* the record is of no use to anybody but the starter */
 };
 
 /* The public struct has links of its own; these are the same in the library's terms. */
@@ -74,18 +70,21 @@ static aloop_future *group_child(struct fanout *fanout, void **cursor)
     return &CONTAINER_OF(link, struct member, link)->task->future;
 }
 
-static void member_free(struct member *member)
+/* The group has no use for it any more. */
+static void member_let_go(aloop *loop, struct member *member)
 {
-    aloop *loop = loop_of(member->group);
-
     list_del(&member->link);
-    pool_free(&loop->pool, member, sizeof *member);
+    if (member->starter != NULL)
+        member->is_over = true;
+    else
+        pool_free(&loop->pool, member, sizeof *member);
 }
 
 static void group_free_errors(aloop_group *group)
 {
     while (!list_is_empty(errors_of(group)))
-        member_free(CONTAINER_OF(errors_of(group)->next, struct member, link));
+        member_let_go(loop_of(group),
+                      CONTAINER_OF(errors_of(group)->next, struct member, link));
 }
 
 void aloop_group_init(aloop_group *group)
@@ -125,7 +124,19 @@ static int64_t first_error(aloop_group *group)
 {
     return list_is_empty(errors_of(group))
                ? 0
-               : CONTAINER_OF(errors_of(group)->next, struct member, link)->value;
+               : CONTAINER_OF(errors_of(group)->next, struct member, link)->error;
+}
+
+static bool member_is_starting(const struct member *member)
+{
+    return member->starter != NULL && member->word == ALOOP_PENDING;
+}
+
+/* What the starter waits for has come. */
+static void member_tell(struct member *member, int64_t word)
+{
+    member->word = word;
+    member->starter->notify(member->starter);
 }
 
 /* A child has ended. */
@@ -135,24 +146,19 @@ static void member_notify(aloop_waiter *waiter)
     aloop_group *group = member->group;
     struct aloop_task *task = member->task;
     int64_t result = future_take(&task->future);
-    bool was_starting = member->state == MEMBER_STARTING;
 
     task->member = NULL;
-    list_del(&member->link);
     group->child_count--;
-    if (was_starting) {
-        /* Its starter gets the result, and frees the record. */
-        member->value = result >= 0 ? -EPROTO : result;
-        member->state = MEMBER_FAILED;
-        member->starter->notify(member->starter);
-    } else if (result < 0 && !aloop_future_cancelled(&task->future)) {
-        member->value = result;
-        member->state = MEMBER_FAILED;
+    if (!member_is_starting(member) && result < 0 && !aloop_future_cancelled(&task->future)) {
+        member->error = result;
+        list_del(&member->link);
         list_push(errors_of(group), &member->link);
         group->error_count++;
         group_abort(group);
     } else {
-        member_free(member);
+        if (member_is_starting(member))
+            member_tell(member, result >= 0 ? -EPROTO : result);
+        member_let_go(loop_of(group), member);
     }
     if (group->child_count == 0)
         aloop_wake_all(&group->waiters);
@@ -217,41 +223,34 @@ aloop_op aloop_group_start_op(aloop_group *group, const aloop_coro *coro, const 
 
 /* --- a child that says when it is ready --- */
 
+/* The starter has what it wanted, or gives up: the child goes on as any other. */
+static void started_end(aloop *loop, struct member *member)
+{
+    member->starter = NULL;
+    if (member->is_over)
+        member_let_go(loop, member);
+}
+
 static aloop_poll started_poll(aloop_task *task, aloop_op *op)
 {
     struct member *member = op->arg[0].pointer;
-    int64_t value = member->value;
+    int64_t word = member->word;
 
-    (void)task;
-    switch (member->state) {
-    case MEMBER_STARTING:
-        return ALOOP_PENDING;
-    case MEMBER_STARTED:
-        member->state = MEMBER_RUNNING;
-        return value;
-    default:
-        member_free(member);
-        return value;
-    }
+    if (word != ALOOP_PENDING)
+        started_end(task->future.loop, member);
+    return word;
 }
 
-/* The waiting operation is given up: the child goes on as any other. */
 static void started_drop(aloop_task *task, aloop_op *op)
 {
-    struct member *member = op->arg[0].pointer;
-
-    (void)task;
-    if (member->state == MEMBER_FAILED)
-        member_free(member);
-    else
-        member->state = MEMBER_RUNNING;
+    started_end(task->future.loop, op->arg[0].pointer);
 }
 
 static aloop_future *started_target(const aloop_op *op)
 {
     const struct member *member = op->arg[0].pointer;
 
-    return member->state == MEMBER_STARTING ? &member->task->future : NULL;
+    return member_is_starting(member) ? &member->task->future : NULL;
 }
 
 static const aloop_op_type started_type = {
@@ -265,8 +264,8 @@ static aloop_poll start_and_wait_poll(aloop_task *task, aloop_op *op)
     (void)task;
     if (error < 0)
         return error;
-    member->state = MEMBER_STARTING;
     member->starter = &op->waiter;
+    member->word = ALOOP_PENDING;
     op->arg[0].pointer = member;
     op->type = &started_type;
     op->poll = started_poll;
@@ -285,11 +284,9 @@ int aloop_started(int64_t value)
     struct aloop_task *task = aloop_current_task();
     struct member *member = task != NULL ? task->member : NULL;
 
-    if (member == NULL || member->state != MEMBER_STARTING || value < 0)
+    if (member == NULL || !member_is_starting(member) || value < 0)
         return -EINVAL;
-    member->state = MEMBER_STARTED;
-    member->value = value;
-    member->starter->notify(member->starter);
+    member_tell(member, value);
     return 0;
 }
 
@@ -304,7 +301,11 @@ static aloop_poll group_poll(aloop_task *task, aloop_op *op)
         return -EINVAL;
     if (group->scope.task != task || group->scope.frame != task->frame)
         return -EPERM;
-    group->flags |= GROUP_WAITING;
+    if (!(group->flags & GROUP_WAITING)) {
+        group->flags |= GROUP_WAITING;
+        /* That a child has failed, or the group was cancelled, is no news to who waits for it. */
+        scope_withdraw(&group->scope);
+    }
     if (group->child_count > 0)
         return aloop_op_wait(op, &group->waiters);
     group->flags = GROUP_CLOSED | GROUP_ABORTING;
@@ -329,7 +330,22 @@ static struct fanout *group_fanout(const aloop_op *op)
     return fanout_of(group);
 }
 
-static const aloop_op_type group_type = {.name = "group", .fanout = group_fanout};
+/* Given up, as a case of a select that another one has won: a failure interrupts the coroutine
+   again, also one that has come in the meantime. */
+static void group_drop(aloop_task *task, aloop_op *op)
+{
+    aloop_group *group = op->arg[0].pointer;
+
+    (void)task;
+    if (!group_is_open(group))
+        return;
+    group->flags &= ~(unsigned)GROUP_WAITING;
+    if (group->flags & GROUP_ABORTING)
+        scope_fire(&group->scope);
+}
+
+static const aloop_op_type group_type = {
+    .name = "group", .fanout = group_fanout, .drop = group_drop};
 
 aloop_op aloop_group_wait(aloop_group *group)
 {
@@ -350,7 +366,7 @@ size_t aloop_group_errors(const aloop_group *group, int64_t *errors, size_t capa
     if (!scope_is_entered(&group->scope))
         return 0;
     for (const aloop_link *link = head->next; link != head && count < capacity; link = link->next)
-        errors[count++] = CONTAINER_OF(link, struct member, link)->value;
+        errors[count++] = CONTAINER_OF(link, struct member, link)->error;
     return group->error_count;
 }
 
@@ -405,7 +421,9 @@ void group_abandon(aloop_group *group)
         aloop_waiter_unlink(&member->waiter);
         member->task->member = NULL;
         aloop_task_unref(member->task);
-        member_free(member);
+        if (member_is_starting(member))
+            member->word = -ECANCELED;
+        member_let_go(loop_of(group), member);
     }
     group_end(group);
 }
