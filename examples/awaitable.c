@@ -1,6 +1,6 @@
 /*
- * An operation of one's own: a gate that tasks wait at, a few of them at a time getting through. All it
- * takes is a function that is asked whether it is time, and a list of those who wait.
+ * An operation of one's own: a gate that tasks wait at, a few of them at a time getting through.
+ * All it takes is a function that is asked whether it is time, and a list of those who wait.
  */
 #include <aloop.h>
 #include <stdio.h>
@@ -10,8 +10,8 @@ struct gate {
     aloop_waitlist waiters;
 };
 
-/* Asked when the await begins, and after each wake-up. What it takes, it takes here and not when the
-   task was woken: so a task that is cancelled in between has taken nothing. */
+/* Asked when the await begins, and after each wake-up. What it takes, it takes here and not when
+   the task was woken: so a task that is cancelled in between has taken nothing. */
 static aloop_poll gate_poll(aloop_task *task, aloop_op *op)
 {
     struct gate *gate = op->arg[0].pointer;

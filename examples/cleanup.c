@@ -1,6 +1,6 @@
 /*
- * Cancellation: the await that a task is in returns -ECANCELED, and ALOOP_FINALLY cleans up. The cleanup
- * may await, and a second cancellation does not interrupt it.
+ * Cancellation: the await that a task is in returns -ECANCELED, and ALOOP_FINALLY cleans up. The
+ * cleanup may await, and a second cancellation does not interrupt it.
  */
 #include <aloop.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * A server that sends back what it gets: one task for each connection. `echo PORT` serves, `echo --demo`
- * serves on a free port and asks itself.
+ * A server that sends back what it gets: one task for each connection. `echo PORT` serves, `echo
+ * --demo` serves on a free port and asks itself.
  */
 #include <aloop.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * The loop inside another: the program has a poll() loop of its own (here: for a pipe), and the tasks run
- * whenever that finds that they have something to do.
+ * The loop inside another: the program has a poll() loop of its own (here: for a pipe), and the
+ * tasks run whenever that finds that they have something to do.
  */
 #include <aloop.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 /*
- * Several tasks at once: gather waits for all of them and collects what they return, a group sees to
- * it that nothing outlives the coroutine that started it, and the first failure ends the rest.
+ * Several tasks at once: gather waits for all of them and collects what they return, a group sees
+ * to it that nothing outlives the coroutine that started it, and the first failure ends the rest.
  */
 #include <aloop.h>
 #include <stdio.h>

@@ -184,8 +184,8 @@ ALOOP_CORO(demo_task)
     ALOOP_TRY(aloop_call(stop_while_sending, .buffer = self->answer));
     self->right += (size_t)self->result;
     ALOOP_TRY(aloop_group_wait(&self->group));
-    printf("%zu of %zu answers as expected, %d requests served, %zu connections left\n", self->right,
-           self->i + 1, (int)server.requests, server.open);
+    printf("%zu of %zu answers as expected, %d requests served, %zu connections left\n",
+           self->right, self->i + 1, (int)server.requests, server.open);
     ALOOP_RETURN(self->right == self->i + 1 && server.open == 0 ? 0 : 1);
     ALOOP_END;
 }

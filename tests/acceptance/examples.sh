@@ -1,0 +1,54 @@
+#!/bin/sh
+# ctest: timeout=120 Each example runs, succeeds, and prints what examples/README.md says it prints.
+set -eu
+export LC_ALL=C
+examples=${ALOOP_BINARY_DIR:?}/examples
+tour=${ALOOP_SOURCE_DIR:?}/examples/README.md
+[ -x "$examples/hello" ] || { echo "the examples are not built"; exit 77; }
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# Ports differ from run to run.
+plain() {
+    sed 's/127\.0\.0\.1:[0-9]*/127.0.0.1:PORT/'
+}
+
+status=0
+# check NAME ARGUMENTS...: compares with the last block of the section whose title has the name.
+check() {
+    name=$1
+    shift
+    awk -v title="## $name" '
+    /^## / { inside = index($0, title) == 1 }
+    inside && /^```/ {
+        open = !open
+        if (open)
+            text = ""
+        next
+    }
+    inside && open { text = text $0 "\n" }
+    END { printf "%s", text }' "$tour" | plain >"$scratch/expected"
+    [ -s "$scratch/expected" ] || { echo "$name: not in the tour"; status=1; return; }
+    if ! "$examples/${name%.c}" "$@" >"$scratch/printed" 2>&1; then
+        echo "$name: failed"
+        cat "$scratch/printed"
+        status=1
+        return
+    fi
+    plain <"$scratch/printed" >"$scratch/plain"
+    if ! diff -u "$scratch/expected" "$scratch/plain"; then
+        echo "$name: prints something else than examples/README.md says"
+        status=1
+    fi
+}
+
+for file in "$ALOOP_SOURCE_DIR"/examples/*.c; do
+    name=$(basename "$file")
+    case $name in
+    echo.c) check "$name" --demo ;;
+    *) check "$name" ;;
+    esac
+done
+check httpd --demo
+[ $status -eq 0 ] && echo "examples: all print what the tour says"
+exit $status
