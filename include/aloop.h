@@ -6,6 +6,7 @@
 
 #include <aloop/address.h>
 #include <aloop/base.h>
+#include <aloop/channel.h>
 #include <aloop/coro.h>
 #include <aloop/future.h>
 #include <aloop/group.h>

@@ -17,6 +17,7 @@
  */
 #include "task/queue.h"
 
+#include "task/element.h"
 #include "task/internal.h"
 
 /* op->arg[0] is the queue, NULL once that was given back; [1] the element; [2] one of these: */
@@ -34,11 +35,6 @@ static void set_state(aloop_op *op, enum waiter_state state)
     op->arg[2].number = (int64_t)state;
 }
 
-static aloop_op *op_of(aloop_waiter *waiter)
-{
-    return CONTAINER_OF(waiter, aloop_op, waiter);
-}
-
 /* --- sides --- */
 
 /* Promises what is available to those who have waited longest. */
@@ -51,7 +47,7 @@ static void side_promise(aloop_queue_side *side, size_t available)
         aloop_waiter_unlink(waiter);
         aloop_waitlist_push(&side->promised, waiter);
         side->promised_count++;
-        set_state(op_of(waiter), WAITER_PROMISED);
+        set_state(op_of_waiter(waiter), WAITER_PROMISED);
         waiter->notify(waiter);
     }
 }
@@ -91,20 +87,6 @@ static void side_forget(aloop_queue_side *side, aloop_op *op, size_t available)
         return;
     side->promised_count--;
     side_promise(side, available);
-}
-
-/* All in the list are to end: because of the queue's shutdown, or because what they waited for has
-   come to all. `queue` is what they are left with, NULL if it is going. */
-static void release_all(aloop_waitlist *list, aloop_queue *queue)
-{
-    aloop_waiter *waiter;
-
-    while ((waiter = aloop_waitlist_first(list)) != NULL) {
-        aloop_waiter_unlink(waiter);
-        op_of(waiter)->arg[0].pointer = queue;
-        set_state(op_of(waiter), WAITER_RELEASED);
-        waiter->notify(waiter);
-    }
 }
 
 static size_t places(const aloop_queue *queue)
@@ -156,7 +138,7 @@ static void take_item(aloop_queue *queue, void *out)
     queue->count--;
     side_promise(&queue->putters, places(queue));
     if (ALOOP_UNLIKELY(queue->is_shutdown) && queue->count == 0)
-        release_all(&queue->getters.waiting, queue);
+        waiters_notify(&queue->getters.waiting);
 }
 
 /* --- operations --- */
@@ -239,25 +221,33 @@ int aloop_queue_get_nowait(aloop_queue *queue, void *out_element)
 
 /* --- work --- */
 
+/* All is done: that is what counts for those who wait now, even if there is work again by the time
+   they run. */
+static void release_joiners(aloop_queue *queue)
+{
+    aloop_link *head = &queue->joiners.head;
+
+    for (aloop_link *link = head->next; link != NULL && link != head; link = link->next)
+        set_state(op_of_waiter(CONTAINER_OF(link, aloop_waiter, link)), WAITER_RELEASED);
+    waiters_notify(&queue->joiners);
+}
+
 int aloop_queue_task_done(aloop_queue *queue)
 {
     if (queue->unfinished == 0)
         return -EINVAL;
     if (--queue->unfinished == 0)
-        release_all(&queue->joiners, queue);
+        release_joiners(queue);
     return 0;
 }
 
 aloop_poll aloop_queue_join_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_queue *queue = op->arg[0].pointer;
-    int error = check(queue, task);
+    int error = state_of(op) == WAITER_RELEASED ? 0 : check(queue, task);
 
-    if (error < 0)
+    if (error < 0 || state_of(op) == WAITER_RELEASED || queue->unfinished == 0)
         return error;
-    /* The moment at which all was done counts, even if there is work again by now. */
-    if (queue->unfinished == 0 || state_of(op) == WAITER_RELEASED)
-        return 0;
     return aloop_op_wait(op, &queue->joiners);
 }
 
@@ -270,11 +260,8 @@ int queue_init(aloop_queue *queue, aloop *loop, const struct aloop_queue_order *
 {
     size_t limit = maxsize > 0 && (uint64_t)maxsize < SIZE_MAX ? (size_t)maxsize : SIZE_MAX;
     unsigned char *slots = NULL;
-    int error;
+    int error = find_home(&loop);
 
-    if (loop == NULL)
-        loop = aloop_get_running_loop();
-    error = loop == NULL ? -ALOOP_ENOLOOP : loop_guard(loop);
     if (error < 0)
         return error;
     if (element_size == 0)
@@ -305,11 +292,11 @@ void aloop_queue_shutdown(aloop_queue *queue, bool immediate)
         queue->count = 0;
         queue->head = 0;
         if (queue->unfinished == 0)
-            release_all(&queue->joiners, queue);
+            release_joiners(queue);
     }
-    release_all(&queue->putters.waiting, queue);
+    waiters_notify(&queue->putters.waiting);
     if (queue->count == 0)
-        release_all(&queue->getters.waiting, queue);
+        waiters_notify(&queue->getters.waiting);
 }
 
 void aloop_queue_fini(aloop_queue *queue)
@@ -318,11 +305,11 @@ void aloop_queue_fini(aloop_queue *queue)
 
     if (loop == NULL)
         return;
-    release_all(&queue->putters.waiting, NULL);
-    release_all(&queue->putters.promised, NULL);
-    release_all(&queue->getters.waiting, NULL);
-    release_all(&queue->getters.promised, NULL);
-    release_all(&queue->joiners, NULL);
+    waiters_orphan(&queue->putters.waiting);
+    waiters_orphan(&queue->putters.promised);
+    waiters_orphan(&queue->getters.waiting);
+    waiters_orphan(&queue->getters.promised);
+    waiters_orphan(&queue->joiners);
     memory_free(&loop->memory, queue->slots, queue->capacity * queue->stride);
     *queue = (aloop_queue){0};
     loop_object_removed(loop);

@@ -658,6 +658,32 @@ static void giving_it_back_turns_away_who_waits(void **state)
     aloop_task_unref(cancelled);
 }
 
+/* Shut down and given back in one go, as one would: who was woken by the first must not look into
+   the queue after the second. */
+static void shut_down_and_given_back(void **state)
+{
+    struct world *world = *state;
+    aloop_queue queue;
+
+    open_queue(world, &queue, 1);
+    aloop_task_unref(get_in(world, &queue));
+    world_turns(world, 1);
+    aloop_queue_shutdown(&queue, false);
+    aloop_queue_fini(&queue);
+    open_queue(world, &queue, 1);
+    put_now(&queue, 1);
+    aloop_task_unref(put_in(world, &queue, 2));
+    aloop_task_unref(
+        aloop_create_task_in(world->loop, queue_joiner, .world = world, .queue = &queue));
+    world_turns(world, 1);
+    assert_log_is(world, "ALOOP_ESHUTDOWN ");
+    aloop_queue_shutdown(&queue, true);
+    aloop_queue_fini(&queue);
+    memset(&queue, 0xAA, sizeof queue);
+    world_drain(world);
+    assert_log_is(world, "joined ALOOP_ESHUTDOWN ");
+}
+
 /* P124: who waits, and who holds a promise, in a loop that is closed. The queue lives in the frame
    of a task that is thrown away first; taking the others out of its lists afterwards would write
    into freed memory. */
@@ -811,6 +837,7 @@ int main(void)
         TEST(what_cannot_be_made),
         TEST(tasks_of_another_loop_are_refused),
         TEST(giving_it_back_turns_away_who_waits),
+        TEST(shut_down_and_given_back),
         TEST(closing_the_loop_with_tasks_that_wait),
         TEST(a_queue_may_outlive_its_loop),
         TEST(without_memory),
