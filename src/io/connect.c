@@ -64,7 +64,7 @@ static const aloop_op_type connect_type = {.name = "connect", .drop = connect_dr
 static aloop_poll connect_begin(aloop_task *task, aloop_op *op)
 {
     const aloop_address *address = op->arg[ADDRESS].data;
-    aloop_socket socket;
+    aloop_socket socket = {0};
     int fd = sys.socket(address->storage.ss_family, SOCK_STREAM, 0);
     int outcome;
     int error;

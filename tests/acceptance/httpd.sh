@@ -1,6 +1,6 @@
 #!/bin/sh
-# ctest: timeout=120 The web server of the examples against clients that others wrote: curl, and wrk if
-# there is one.
+# ctest: timeout=120 The web server of the examples against clients that others wrote: curl, and wrk
+# if there is one.
 set -eu
 export LC_ALL=C
 httpd=${ALOOP_BINARY_DIR:?}/examples/httpd
@@ -45,7 +45,8 @@ expect "a file" "hello" "$(curl -s --max-time 20 "$url/hello.txt")"
 expect "the index" "<p>index</p>" "$(curl -s --max-time 20 "$url/")"
 expect "content type" "text/html; charset=utf-8" \
     "$(curl -s -o /dev/null -w '%{content_type}' "$url/index.html")"
-expect "HEAD" "200 0" "$(curl -s -I -o /dev/null -w '%{http_code} %{size_download}' "$url/hello.txt")"
+expect "HEAD" "200 0" \
+    "$(curl -s -I -o /dev/null -w '%{http_code} %{size_download}' "$url/hello.txt")"
 expect "not there" 404 "$(code "$url/nothing")"
 expect "a way out" 404 "$(code --path-as-is "$url/../secret")"
 expect "the same in disguise" 404 "$(code --path-as-is "$url/%2e%2e/secret")"
