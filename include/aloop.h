@@ -10,6 +10,7 @@
 #include <aloop/coro.h>
 #include <aloop/future.h>
 #include <aloop/group.h>
+#include <aloop/local.h>
 #include <aloop/loop.h>
 #include <aloop/op.h>
 #include <aloop/queue.h>

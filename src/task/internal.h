@@ -61,6 +61,7 @@ enum {
 };
 
 struct member;
+struct locals;
 
 struct aloop_task {
     aloop_op op;        /* first: awaits build it in place. Its waiter stays, linked or not */
@@ -76,6 +77,7 @@ struct aloop_task {
     uint64_t cancel_chain; /* the number of the last chain that a request to cancel it came along */
     aloop_scope *scope;     /* the innermost cancel scope */
     struct member *member;  /* of the group it is in, until it is done */
+    struct locals *locals;  /* its task-local values, until it is done; NULL: none */
     struct heap_node timer; /* wakes the task for its op's sake */
     struct list link;       /* in loop->tasks until it is done */
 };
@@ -164,6 +166,12 @@ static inline void task_wake(struct aloop_task *task)
     task->is_queued = true;
     ready_push(&task->future.loop->ready, task_step, task);
 }
+
+/* --- local.c --- */
+/* What a task that `creator` makes begins with; `creator` may be NULL. */
+struct locals *locals_inherit(const struct aloop_task *creator);
+/* A task gives them back; NULL is nothing. */
+void locals_release(aloop *loop, struct locals *locals);
 
 /* --- await.c --- */
 _Static_assert(offsetof(struct aloop_task, op) == 0, "aloop_frame_await() builds it there");

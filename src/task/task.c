@@ -57,7 +57,9 @@ aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args
     task = task_alloc(loop, coro->size);
     if (task == NULL)
         return TASK_OF(future_failed(-ENOMEM));
-    *task = (struct aloop_task){.op.waiter.notify = task_notify, .frame = first_frame(task)};
+    *task = (struct aloop_task){.op.waiter.notify = task_notify,
+                                .frame = first_frame(task),
+                                .locals = locals_inherit(loop->current_task)};
     future_init(&task->future, loop, FUTURE_TASK);
     loop->on_due[TIMER_KIND_TASK] = task_timer_due;
     heap_node_init(&task->timer, TIMER_KIND_TASK);
@@ -77,6 +79,15 @@ aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args
 }
 
 /* --- running --- */
+
+/* The destructors are the program's: they find a task that is done, and has no values. */
+static NOINLINE void task_drop_locals(struct aloop_task *task)
+{
+    struct locals *locals = task->locals;
+
+    task->locals = NULL;
+    locals_release(task->future.loop, locals);
+}
 
 void task_finish(struct aloop_task *task, int64_t outcome)
 {
@@ -101,6 +112,8 @@ void task_finish(struct aloop_task *task, int64_t outcome)
     }
     if (loop->is_shutting_down && loop->task_count == 0)
         aloop_stop(loop);
+    if (ALOOP_UNLIKELY(task->locals != NULL))
+        task_drop_locals(task);
     /* Its last await may have completed after it had asked to be woken: the entry keeps it. */
     if (ALOOP_LIKELY(!task->is_queued))
         aloop_future_unref(&task->future);
