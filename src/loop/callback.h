@@ -18,12 +18,13 @@ struct callback_slot {
     bool is_running;    /* a timer whose callback is on the stack */
     bool is_cancelled;  /* retired; to be released when nothing refers to it */
     bool is_persistent; /* a timer that stays after it fired */
-    aloop_callback *run;
-    void *arg;
+    /* Next to what is above: restarting a timer then touches one cache line more often than two. */
     union {
         struct heap_node node; /* timer */
         struct watch *watch;   /* reader, writer */
     } u;
+    aloop_callback *run;
+    void *arg;
 };
 
 /* Cancels a reader or writer; the watch has been told already. */
