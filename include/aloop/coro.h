@@ -114,8 +114,9 @@ struct aloop_coro {
     int line;    /* where it is defined; 0 if unknown */
 };
 
-/* The second half of aloop_frame_await(). */
+/* The second half of aloop_frame_await(); and all of it for aloop_sleep(0). */
 ALOOP_API bool aloop_frame_await_(aloop_frame *frame);
+ALOOP_API bool aloop_frame_yield_(aloop_frame *frame);
 
 /*
  * Begins to await `op`. True: the step function must return ALOOP_STEP_SUSPENDED, and is called
@@ -129,6 +130,9 @@ static inline bool aloop_frame_await(aloop_frame *frame, aloop_op op)
        sizes. */
     aloop_op *own = (aloop_op *)(void *)frame->task;
 
+    /* Known when this is compiled, as a rule. */
+    if (op.poll == aloop_yield_poll_ && op.flags == 0)
+        return aloop_frame_yield_(frame);
     own->poll = op.poll;
     own->type = op.type;
     own->arg[0].number = op.arg[0].number;

@@ -1,6 +1,6 @@
 /*
- * Awaiting: how an operation is started, asked again, given up, and how a call becomes a frame on
- * top of its caller's.
+ * Awaiting, as far as it is out of the ordinary: deadlines, cancellations, calls that are scopes.
+ * What every await goes through is in step.c.
  *
  * The operation that a task waits for lives in the task, so there is at most one, that of the
  * innermost frame; a call is no pending operation, but a frame on top. That is why a chain of
@@ -8,36 +8,13 @@
  */
 #include "task/internal.h"
 
-/* The budget of the step is used up: the others' turn. The outcome is kept in the frame. */
-static NOINLINE bool give_way(struct aloop_task *task)
-{
-    if (task->alarm & ALARM_SCOPE)
-        scopes_lose_patience(task);
-    task_wake(task);
-    return true;
-}
-
 /* --- the end of an operation --- */
-
-static void op_ended(struct aloop_task *task)
-{
-    task->is_waiting = false;
-    aloop_waiter_unlink(&task->op.waiter);
-    if (heap_is_armed(&task->timer))
-        heap_cancel(&task->future.loop->timers, &task->timer);
-}
 
 void task_drop_op(struct aloop_task *task)
 {
     op_ended(task);
     if (task->op.type != NULL && task->op.type->drop != NULL)
         task->op.type->drop(task, &task->op);
-}
-
-static bool op_ends_with(struct aloop_task *task, int64_t outcome)
-{
-    task->frame->result = outcome;
-    return true;
 }
 
 /* Does it wait for something that cannot be cancelled any more, since all it is made of is done,
@@ -50,8 +27,8 @@ static bool op_ends_by_itself(const aloop_op *op)
     return target != NULL && !future_is_done(target);
 }
 
-/* It is to end, because the task is cancelled or time is up. True if it does so by itself, later, or
-   has just done it and has woken the task. */
+/* It is to end, because the task is cancelled or time is up. True if it does so by itself,
+   later, or has just done it and has woken the task. */
 static bool op_interrupt(struct aloop_task *task, unsigned why)
 {
     const aloop_op_type *type = task->op.type;
@@ -77,15 +54,25 @@ static bool op_time_is_up(struct aloop_task *task)
     return op_ends_with(task, -ETIMEDOUT);
 }
 
-/* The operation is pending: sees to its deadline. True if that ends it now. */
-static bool op_waits(struct aloop_task *task)
+/* Does it wait for several tasks, to which a cancellation is passed on? */
+bool op_is_for_several(const aloop_op *op)
+{
+    return op->type != NULL && op->type->fanout != NULL;
+}
+
+bool op_is_cancelled(struct aloop_task *task)
+{
+    if (op_interrupt(task, task_take_alarm(task)))
+        return false;
+    task_drop_op(task);
+    return op_ends_with(task, -ECANCELED);
+}
+
+bool op_sees_to_deadline(struct aloop_task *task)
 {
     aloop *loop = task->future.loop;
     aloop_op *op = &task->op;
 
-    task->is_waiting = true;
-    if (ALOOP_LIKELY(!(op->flags & OP_HAS_TIMEOUT)))
-        return false;
     if (!(op->flags & OP_DEADLINE_SET)) {
         op->timeout = op->timeout > 0 ? time_add(loop->now, op->timeout) : loop->now;
         op->flags |= OP_DEADLINE_SET;
@@ -96,44 +83,11 @@ static bool op_waits(struct aloop_task *task)
     return false;
 }
 
-/* Does it wait for several tasks, to which a cancellation is passed on? */
-static bool op_is_for_several(const aloop_op *op)
+void task_give_way(struct aloop_task *task)
 {
-    return op->type != NULL && op->type->fanout != NULL;
-}
-
-static bool op_is_cancelled(struct aloop_task *task)
-{
-    if (op_interrupt(task, task_take_alarm(task)))
-        return false;
-    task_drop_op(task);
-    return op_ends_with(task, -ECANCELED);
-}
-
-bool task_ask(struct aloop_task *task)
-{
-    int64_t outcome;
-
-    if (ALOOP_UNLIKELY(task->alarm & ALARM_CANCEL) && task_is_cancellable(task)) {
-        if (!op_is_for_several(&task->op))
-            return op_is_cancelled(task);
-        /* All that it waits for has ended: it says itself whether that, or the cancellation, is
-           its outcome. */
-        task->op.flags |= task_take_alarm(task);
-    }
-    outcome = task->op.poll(task, &task->op);
-    if (outcome == ALOOP_PENDING) {
-        /* That the time of a scope is up counts only now: what has completed wins. */
-        if (ALOOP_UNLIKELY(task->alarm & ALARM_SCOPE) && scope_due(task) != NULL)
-            return op_is_cancelled(task);
-        return op_waits(task);
-    }
-    /* What it waited for was cancelled for want of time, and not because the task was. */
-    if (outcome == -ECANCELED &&
-        (task->op.flags & (OP_TIMED_OUT | OP_CANCELLED | OP_SCOPED)) == OP_TIMED_OUT)
-        outcome = -ETIMEDOUT;
-    op_ended(task);
-    return op_ends_with(task, outcome);
+    if (task->alarm & ALARM_SCOPE)
+        scopes_lose_patience(task);
+    task_wake(task);
 }
 
 bool task_begin_op(struct aloop_task *task)
@@ -143,8 +97,10 @@ bool task_begin_op(struct aloop_task *task)
 
 aloop_poll aloop_op_wait_until(aloop_task *task, aloop_ns deadline)
 {
-    if (!heap_is_armed(&task->timer) || deadline < task->timer.deadline)
-        heap_arm(&task->future.loop->timers, &task->timer, deadline);
+    if (task->has_timer && deadline >= task->timer.deadline && heap_is_armed(&task->timer))
+        return ALOOP_PENDING;
+    task->has_timer = true;
+    heap_arm(&task->future.loop->timers, &task->timer, deadline);
     return ALOOP_PENDING;
 }
 
@@ -155,40 +111,6 @@ aloop_poll aloop_op_yield(aloop_task *task)
 }
 
 /* --- calls --- */
-
-static aloop_frame *frame_push(struct aloop_task *task, const aloop_coro *coro, const void *args)
-{
-    aloop_frame *frame = pool_alloc(&task->future.loop->pool, coro->size);
-
-    if (frame == NULL)
-        return NULL;
-    frame_init(frame, coro, args);
-    frame->task = task;
-    frame->caller = task->frame;
-    task->frame = frame;
-    return frame;
-}
-
-void frame_free(aloop *loop, aloop_frame *frame)
-{
-    pool_free(&loop->pool, frame, frame->coro->size);
-}
-
-void frame_return(struct aloop_task *task)
-{
-    aloop_frame *frame = task->frame;
-    aloop_frame *caller = frame->caller;
-    int64_t outcome = frame->outcome;
-
-    task->frame = caller;
-    frame_free(task->future.loop, frame);
-    caller->result = outcome;
-}
-
-aloop_poll aloop_call_poll_(aloop_task *task, aloop_op *op)
-{
-    return frame_push(task, op->arg[0].data, op->arg[1].data) != NULL ? ALOOP_PENDING : -ENOMEM;
-}
 
 /* A call with a deadline, or one that may be cancelled inside ALOOP_FINALLY: the frame gets a
    scope. */
@@ -262,7 +184,7 @@ static bool await_asking_first(aloop_frame *frame)
 }
 
 /* An await with something out of the ordinary: a timeout, or news for the task. */
-static NOINLINE bool await_carefully(aloop_frame *frame)
+bool await_carefully(aloop_frame *frame)
 {
     struct aloop_task *task = frame->task;
     aloop_op *op = &task->op;
@@ -272,13 +194,13 @@ static NOINLINE bool await_carefully(aloop_frame *frame)
     if (op->flags & OP_IS_CALL && op->flags & (OP_HAS_TIMEOUT | OP_CANCELLABLE)) {
         if (await_call_in_scope(frame))
             return true;
-        return --task->future.loop->budget <= 0 ? give_way(task) : false;
+        return task_spend(task);
     }
     if (task->alarm != 0 && !(op->flags & OP_IS_CALL) &&
         (op_is_for_several(op) || task_alarm_is_patient(task))) {
         if (await_asking_first(frame))
             return true;
-        return --task->future.loop->budget <= 0 ? give_way(task) : false;
+        return task_spend(task);
     }
     if (task->alarm != 0 && !(op->flags & OP_IS_CALL))
         alarm = task_take_alarm(task);
@@ -289,24 +211,7 @@ static NOINLINE bool await_carefully(aloop_frame *frame)
         frame->result = outcome;
     else if (task->frame != frame || !op_waits(task))
         return true;
-    return --task->future.loop->budget <= 0 ? give_way(task) : false;
-}
-
-bool aloop_frame_await_(aloop_frame *frame)
-{
-    struct aloop_task *task = frame->task;
-    int64_t outcome;
-
-    if (ALOOP_UNLIKELY(task->alarm != 0 || task->op.flags & (OP_HAS_TIMEOUT | OP_CANCELLABLE)))
-        return await_carefully(frame);
-    outcome = task->op.poll(task, &task->op);
-    if (outcome == ALOOP_PENDING) {
-        /* A call has pushed a frame: that one runs next, and nothing waits. */
-        task->is_waiting = task->frame == frame;
-        return true;
-    }
-    frame->result = outcome;
-    return ALOOP_UNLIKELY(--task->future.loop->budget <= 0) ? give_way(task) : false;
+    return task_spend(task);
 }
 
 aloop_op aloop_cancellable(aloop_op op)

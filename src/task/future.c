@@ -45,12 +45,11 @@ aloop_future *future_failed(int error)
     }
 }
 
-void future_init(struct aloop_future *future, aloop *loop, enum future_kind kind)
+void future_attach_layer(aloop *loop)
 {
-    *future = (struct aloop_future){.loop = loop, .references = 1, .kind = (uint8_t)kind};
     loop->upper = &task_upper_layer;
     loop->on_due[TIMER_KIND_SCOPE] = scope_timer_due;
-    loop_object_added(loop);
+    loop->on_due[TIMER_KIND_TASK] = task_timer_due;
 }
 
 aloop_future *aloop_create_future(aloop *loop)

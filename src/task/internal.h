@@ -70,6 +70,7 @@ struct aloop_task {
     uint8_t alarm;
     bool is_queued;         /* has an entry in the ready queue */
     bool is_waiting;        /* `op` is pending */
+    bool has_timer;         /* `timer` is armed, or was and came due, for the op's sake */
     bool was_told_to_end;   /* by the loop's shutdown */
     uint32_t finally_depth; /* frames inside their ALOOP_FINALLY ... */
     uint32_t finally_base;  /* ... of them, those around the innermost call that is cancellable */
@@ -96,7 +97,26 @@ enum {
 #define TASK_BUDGET 256
 
 /* --- future.c --- */
-void future_init(struct aloop_future *future, aloop *loop, enum future_kind kind);
+/* The first future of a loop: makes the layer known to it. */
+void future_attach_layer(aloop *loop);
+
+static inline void future_init(struct aloop_future *future, aloop *loop, enum future_kind kind)
+{
+    *future = (struct aloop_future){.loop = loop, .references = 1, .kind = (uint8_t)kind};
+    if (ALOOP_UNLIKELY(loop->upper == NULL))
+        future_attach_layer(loop);
+    loop_object_added(loop);
+}
+
+/* aloop_future_unref(), where it is likely not the last. */
+static inline void future_unref(struct aloop_future *future)
+{
+    if (future->references > 1)
+        future->references--;
+    else
+        aloop_future_unref(future);
+}
+
 /* Done: wakes who waits. Nothing if it is done already. */
 void future_finish(struct aloop_future *future, int64_t result);
 void future_finish_cancelled(struct aloop_future *future);
@@ -154,6 +174,8 @@ void composites_close(aloop *loop);
 void task_destroy(struct aloop_future *future);
 /* Ends a task that will not run again. */
 void task_finish(struct aloop_task *task, int64_t outcome);
+/* What a task's timer does when it is due. */
+void task_timer_due(aloop *loop, struct heap_node *node);
 /* The ready queue's entry of a task. */
 void task_step(aloop *loop, void *arg);
 /* aloop_op.waiter.notify of every op that waits in a task. */
@@ -184,18 +206,68 @@ _Static_assert((int)OP_HAS_TIMEOUT == (int)ALOOP_OP_HAS_TIMEOUT_ &&
 static inline void frame_init(aloop_frame *frame, const aloop_coro *coro, const void *args)
 {
     *frame = (aloop_frame){.coro = coro};
-    memcpy(frame + 1, (const aloop_frame *)args + 1, coro->size - sizeof *frame);
+    if (coro->size > sizeof *frame)
+        memcpy(frame + 1, (const aloop_frame *)args + 1, coro->size - sizeof *frame);
 }
 
-/* Gives the pending op of a task another chance; true if it has ended, and frame->result is set. */
-bool task_ask(struct aloop_task *task);
+/* An await with something out of the ordinary: a timeout, or news for the task. As
+   aloop_frame_await_(). */
+bool await_carefully(aloop_frame *frame);
+/* The pending op has a deadline. True if that ends it now. */
+bool op_sees_to_deadline(struct aloop_task *task);
+/* There is news for the pending op. True if that ends it now. */
+bool op_is_cancelled(struct aloop_task *task);
+/* Does it wait for several tasks, to which a cancellation is passed on? */
+bool op_is_for_several(const aloop_op *op);
 /* Starts the op that a frame's end has put into the task; true if it has ended already. */
 bool task_begin_op(struct aloop_task *task);
 /* Gives up the pending op. */
 void task_drop_op(struct aloop_task *task);
-/* The frame pushed last has ended: back to its caller. */
-void frame_return(struct aloop_task *task);
-void frame_free(aloop *loop, aloop_frame *frame);
+/* Lets the others have their turn before the task goes on. */
+void task_give_way(struct aloop_task *task);
+
+static inline bool op_ends_with(struct aloop_task *task, int64_t outcome)
+{
+    task->frame->result = outcome;
+    return true;
+}
+
+/* The op waits for nothing any more. */
+static inline void op_ended(struct aloop_task *task)
+{
+    task->is_waiting = false;
+    aloop_waiter_unlink(&task->op.waiter);
+    if (task->has_timer) {
+        task->has_timer = false;
+        (void)heap_cancel(&task->future.loop->timers, &task->timer);
+    }
+}
+
+/* The op is pending: sees to its deadline, if it has one. True if that ends it now. */
+static inline bool op_waits(struct aloop_task *task)
+{
+    task->is_waiting = true;
+    return ALOOP_UNLIKELY(task->op.flags & OP_HAS_TIMEOUT) && op_sees_to_deadline(task);
+}
+
+/* --- step.c --- */
+/* A frame on top of the task's others; NULL if there is no memory. */
+aloop_frame *frame_push(struct aloop_task *task, const aloop_coro *coro, const void *args);
+
+static inline void frame_free(aloop *loop, aloop_frame *frame)
+{
+    pool_free(&loop->pool, frame, frame->coro->size);
+}
+
+/* Something completed without waiting. True if that used up the budget of the step: the others'
+   turn; the outcome is kept in the frame. */
+static inline bool task_spend(struct aloop_task *task)
+{
+    if (ALOOP_LIKELY(--task->future.loop->budget > 0))
+        return false;
+    task_give_way(task);
+    return true;
+}
 
 /* --- scope.c --- */
 enum scope_kind { SCOPE_CALL, SCOPE_TIMEOUT, SCOPE_GROUP, SCOPE_HOLD };

@@ -35,15 +35,12 @@ static int64_t join_check(struct aloop_task *task, aloop_future *future)
     return 0;
 }
 
-/* The operation is over: drops its own reference, if it took one, and the caller's, if asked to. */
+/* While it waits, the operation holds a reference: one of its own, or the one that the caller wants
+   dropped in the end. */
 static void join_release(aloop_op *op)
 {
-    aloop_future *future = op->arg[0].pointer;
-
-    if (op->arg[1].number != 0)
-        aloop_future_unref(future);
-    if (op->flags & OP_UNREF)
-        aloop_future_unref(future);
+    if (op->flags & OP_UNREF || op->arg[1].number != 0)
+        future_unref(op->arg[0].pointer);
 }
 
 aloop_poll aloop_join_poll_(aloop_task *task, aloop_op *op)
@@ -62,8 +59,9 @@ aloop_poll aloop_join_poll_(aloop_task *task, aloop_op *op)
             join_release(op);
             return outcome;
         }
-        aloop_future_ref(future);
         op->arg[1].number = 1;
+        if (!(op->flags & OP_UNREF))
+            aloop_future_ref(future);
     }
     return aloop_op_wait(op, &future->waiters);
 }

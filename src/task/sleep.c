@@ -20,19 +20,6 @@ aloop_poll aloop_sleep_poll_(aloop_task *task, aloop_op *op)
     return aloop_op_wait_until(task, op->arg[0].number);
 }
 
-static aloop_poll yielded_poll(aloop_task *task, aloop_op *op)
-{
-    (void)task;
-    (void)op;
-    return 0;
-}
-
-aloop_poll aloop_yield_poll_(aloop_task *task, aloop_op *op)
-{
-    op->poll = yielded_poll;
-    return aloop_op_yield(task);
-}
-
 const aloop_op_type aloop_sleep_type_ = {.name = "sleep"};
 
 static aloop_poll sleep_until_start(aloop_task *task, aloop_op *op)

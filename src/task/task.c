@@ -15,7 +15,7 @@ static aloop_frame *first_frame(struct aloop_task *task)
     return (aloop_frame *)(void *)((char *)task + TASK_HEAD_SIZE);
 }
 
-static void task_timer_due(aloop *loop, struct heap_node *node)
+void task_timer_due(aloop *loop, struct heap_node *node)
 {
     (void)loop;
     task_wake(CONTAINER_OF(node, struct aloop_task, timer));
@@ -61,7 +61,6 @@ aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args
                                 .frame = first_frame(task),
                                 .locals = locals_inherit(loop->current_task)};
     future_init(&task->future, loop, FUTURE_TASK);
-    loop->on_due[TIMER_KIND_TASK] = task_timer_due;
     heap_node_init(&task->timer, TIMER_KIND_TASK);
     frame_init(task->frame, coro, args);
     task->frame->task = task;
@@ -99,7 +98,8 @@ void task_finish(struct aloop_task *task, int64_t outcome)
     task->alarm = 0;
     list_del(&task->link);
     loop->task_count--;
-    heap_remove(&loop->timers, &task->timer);
+    if (heap_is_resident(&task->timer))
+        heap_remove(&loop->timers, &task->timer);
     heap_unreserve(&loop->timers);
     ready_unreserve(&loop->ready);
     if (outcome == -ECANCELED)
@@ -116,52 +116,7 @@ void task_finish(struct aloop_task *task, int64_t outcome)
         task_drop_locals(task);
     /* Its last await may have completed after it had asked to be woken: the entry keeps it. */
     if (ALOOP_LIKELY(!task->is_queued))
-        aloop_future_unref(&task->future);
-}
-
-/* Runs the innermost frame until the task waits, gives way, or is done. Frames that end return
-   to their caller here, so that a chain of calls never nests on the C stack. */
-static void task_run(aloop *loop, struct aloop_task *task)
-{
-    for (;;) {
-        aloop_frame *frame = task->frame;
-
-        if (!(frame->flags & FRAME_ENDED) && !frame->coro->step(frame).is_done) {
-            if (task->frame == frame)
-                return;
-            continue;
-        }
-        if (ALOOP_UNLIKELY(frame->flags != 0) && !frame_leave_scopes(task)) {
-            if (!task_begin_op(task))
-                return;
-            continue;
-        }
-        if (frame->caller == NULL) {
-            task_finish(task, frame->outcome);
-            return;
-        }
-        frame_return(task);
-        if (ALOOP_UNLIKELY(--loop->budget <= 0)) {
-            task_wake(task);
-            return;
-        }
-    }
-}
-
-void task_step(aloop *loop, void *arg)
-{
-    struct aloop_task *task = arg;
-
-    task->is_queued = false;
-    if (ALOOP_UNLIKELY(!task->is_waiting && future_is_done(&task->future))) {
-        aloop_future_unref(&task->future);
-        return;
-    }
-    loop->current_task = task;
-    loop->budget = TASK_BUDGET;
-    if (!task->is_waiting || task_ask(task))
-        task_run(loop, task);
-    loop->current_task = NULL;
+        future_unref(&task->future);
 }
 
 /* --- ending --- */
