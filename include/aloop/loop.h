@@ -61,9 +61,10 @@ typedef struct aloop_options {
     /* Debug: report callbacks and task steps that take at least this long. 0: 100 ms. asyncio:
        slow_callback_duration. */
     aloop_ns slow_callback;
-    uint64_t seed;          /* for tests: run the steps of different tasks that are due in the same turn in
-                               an order that this number determines, instead of the order they were
-                               woken in; callbacks keep theirs. 0, the default: not */
+    /* For tests: run the steps of different tasks that are due in the same turn in an order that
+       this number determines, instead of the order they were woken in; callbacks keep theirs. 0,
+       the default: not. */
+    uint64_t seed;
 } aloop_options;
 
 /* clang-format off */
@@ -293,8 +294,8 @@ ALOOP_API ALOOP_CHECKED int aloop_dispatch(aloop *loop);
  * In the child of a fork(): gives the loop file descriptors of its own, with everything that was
  * registered. Until then all calls that would touch what it shares with the parent give -ECHILD.
  * Callbacks and timers stay scheduled; calls from other threads that have not run are the parent's.
- * In a process that was not forked since, nothing happens. Returns 0, -ALOOP_ECLOSED, or an error of
- * aloop_new(): all is then as before, and the call can be made again.
+ * In a process that was not forked since, nothing happens. Returns 0, -ALOOP_ECLOSED, or an error
+ * of aloop_new(): all is then as before, and the call can be made again.
  */
 ALOOP_API ALOOP_CHECKED int aloop_after_fork(aloop *loop);
 

@@ -27,8 +27,8 @@ struct watch {
     uint8_t busy;         /* edge: directions in which an operation waits: no second one */
     bool is_tcp;          /* edge: a short read or write means that the kernel has no more, or no
                              room; elsewhere it may have ended with a message or a passed fd */
-    bool has_held;        /* edge: `held` is an accepted fd that there was no memory for: the next */
-    int held;             /* that accepting gives; else closed with the watch */
+    bool has_held;        /* edge: `held` is an accepted fd that there was no memory for: */
+    int held;             /* accepting gives it next, or it is closed with the watch */
     aloop_waitlist readers;
     aloop_waitlist writers;
     struct callback_slot *reader; /* of aloop_add_reader() */
