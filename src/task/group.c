@@ -201,7 +201,7 @@ static int group_add(aloop_group *group, const aloop_coro *coro, const void *fra
 
 aloop_task *aloop_group_task_new(aloop_group *group, const aloop_coro *coro, const void *frame)
 {
-    struct member *member;
+    struct member *member = NULL;
     int error = group_add(group, coro, frame, &member);
 
     return error < 0 ? TASK_OF(future_failed(error)) : member->task;
@@ -258,7 +258,7 @@ static const aloop_op_type started_type = {
 
 static aloop_poll start_and_wait_poll(aloop_task *task, aloop_op *op)
 {
-    struct member *member;
+    struct member *member = NULL;
     int error = group_add(op->arg[0].pointer, op->arg[1].data, op->arg[2].data, &member);
 
     (void)task;
