@@ -14,6 +14,11 @@
 /* arg: the listener (see op_begin), the caller's socket, is it in loop->paused_accepts? */
 enum { LISTENER, OUT_SOCKET, IS_PAUSED };
 
+/*
+ * Every wake-up is for all who wait, and each looks for himself: so nothing is to be passed on by
+ * one who is cancelled.
+ */
+
 /* The connection is lost, the listener is not: what accept(2) says a new socket's own errors are,
    and those of BSDs. EOPNOTSUPP, which Linux lists too, also means that the socket does not listen.
    */
@@ -127,16 +132,7 @@ static aloop_poll accept_poll(aloop_task *task, aloop_op *op)
     return accept_from(task, op, watch);
 }
 
-/* Who gives up may be the one who was to take what others wait for. */
-static void accept_drop(aloop_task *task, aloop_op *op)
-{
-    struct watch *watch = watch_find(task->future.loop, op->arg[LISTENER].number);
-
-    if (watch != NULL)
-        aloop_wake_all(&watch->readers);
-}
-
-static const aloop_op_type accept_type = {.name = "accept", .drop = accept_drop};
+static const aloop_op_type accept_type = {.name = "accept"};
 
 static aloop_poll accept_begin(aloop_task *task, aloop_op *op)
 {

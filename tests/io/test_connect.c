@@ -49,6 +49,54 @@ TEST_CORO(a_connection_carries_both_ways)
 
 RUN_TEST(a_connection_carries_both_ways, ALOOP_CLOCK_MONOTONIC)
 
+/* P24: the bytes and the hang-up are reported together, once. Who takes the short read that ends the
+   bytes for the sign to wait would wait for ever. */
+TEST_CORO(bytes_and_hang_up_in_one_event)
+{
+    ALOOP_BEGIN;
+    io_listen(&self->listener, &self->address);
+    ALOOP_TRY(aloop_connect(&self->address, &self->client));
+    ALOOP_TRY(aloop_accept(&self->listener, &self->conn));
+    ALOOP_TRY(aloop_send_all(&self->client, "abc", 3));
+    aloop_socket_close(&self->client);
+    while (socket_watch(&self->conn)->hangup == 0)
+        ALOOP_TRY(aloop_sleep(0));
+    ALOOP_TRY(aloop_recv(&self->conn, self->small, 8));
+    assert_int_equal(self->result, 3);
+    ALOOP_TRY(aloop_wait_for(aloop_recv(&self->conn, self->small, 8), ALOOP_SEC(10)));
+    assert_int_equal(self->result, 0);
+    aloop_socket_close(&self->conn);
+    aloop_socket_close(&self->listener);
+    ALOOP_END;
+}
+
+RUN_TEST(bytes_and_hang_up_in_one_event, ALOOP_CLOCK_MONOTONIC)
+
+/* S163: a connection that was reset says so, also to who waits for it. */
+TEST_CORO(a_reset_is_an_error)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+    ALOOP_BEGIN;
+    io_listen(&self->listener, &self->address);
+    ALOOP_TRY(aloop_connect(&self->address, &self->client));
+    ALOOP_TRY(aloop_accept(&self->listener, &self->conn));
+    self->task = io_start(aloop_recv(&self->conn, self->small, 8));
+    for (self->i = 0; self->i < 10; self->i++)
+        ALOOP_TRY(aloop_sleep(0));
+    assert_int_equal(setsockopt(aloop_socket_fd(&self->client), SOL_SOCKET, SO_LINGER, &at_once,
+                                sizeof at_once),
+                     0);
+    aloop_socket_close(&self->client);
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    assert_int_equal(self->result, -ECONNRESET);
+    aloop_socket_close(&self->conn);
+    aloop_socket_close(&self->listener);
+    ALOOP_END;
+}
+
+RUN_TEST(a_reset_is_an_error, ALOOP_CLOCK_MONOTONIC)
+
 /* P70: a refusal is the outcome, whether the system says so at once or later; and leaves no fd. */
 TEST_CORO(a_refusal_is_the_outcome)
 {
@@ -238,6 +286,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_EACH_POLLER(test_a_connection_carries_both_ways),
+        ON_EACH_POLLER(test_bytes_and_hang_up_in_one_event),
+        ON_EACH_POLLER(test_a_reset_is_an_error),
         ON_EACH_POLLER(test_a_refusal_is_the_outcome),
         ON_EACH_POLLER(test_an_interrupted_connect_is_waited_for),
         ON_EACH_POLLER(test_a_cancelled_connect_closes_once),
