@@ -132,6 +132,7 @@ ALOOP_CORO(outer)
                               &(struct owner){.world = self->world, .forgets_to_leave = true}));
     aloop_task_cancel(aloop_current_task());
     ALOOP_AWAIT(aloop_sleep(10));
+    world_mark(self->world, aloop_error_name(self->result));
     ALOOP_RETURN(self->result);
     ALOOP_END;
 }
@@ -143,6 +144,7 @@ static void ending_inside_the_cleanup(void **state)
     struct world *world = *state;
 
     assert_int_equal(aloop_run_in(world->loop, outer, .world = world), -ECANCELED);
+    assert_string_equal(world->log, "whole ECANCELED ");
 }
 
 /* P124: a loop that is closed throws frames away, innermost first, and each that has a cleanup

@@ -342,6 +342,38 @@ static void all_done_but_not_told(void **state)
     }
 }
 
+static void cancel_it(aloop *loop, void *arg)
+{
+    (void)loop;
+    assert_true(aloop_task_cancel(arg));
+}
+
+/* The children are done, then the gathering task is cancelled, and it runs before the gather that
+   has yet to say that it is done: that must not write to the array any more. */
+static void cancelled_between_the_children_and_their_gather(void **state)
+{
+    struct world *world = *state;
+    int64_t *results = malloc(2 * sizeof *results);
+    aloop_task *tasks[2];
+    aloop_task *task;
+
+    assert_non_null(results);
+    for (int i = 0; i < 2; i++)
+        tasks[i] = aloop_create_task_in(world->loop, sleeper, .delay = 10);
+    world_turns(world, 1);
+    task = aloop_create_task_in(world->loop, gathers, .world = world, .a = tasks[0], .b = tasks[1],
+                                .results = results, .limit = 10);
+    assert_true(aloop_call_later(world->loop, 10, cancel_it, task) > 0);
+    world_turns(world, 1);
+    assert_int_equal(aloop_run_once(world->loop, 10), 4);
+    assert_true(aloop_task_cancelled(task));
+    free(results);
+    world_drain(world);
+    aloop_task_unref(task);
+    for (int i = 0; i < 2; i++)
+        aloop_task_unref(tasks[i]);
+}
+
 static void of_gathers(void **state)
 {
     struct world *world = *state;
@@ -404,6 +436,7 @@ int main(void)
         TEST(awaited),
         TEST(the_array_is_the_callers_again),
         TEST(all_done_but_not_told),
+        TEST(cancelled_between_the_children_and_their_gather),
         TEST(of_gathers),
         TEST(the_loop_is_closed),
     };

@@ -66,6 +66,10 @@ static void no_stale_stop(void **state)
 
     /* The task is done in the turn that is stopped, and the run's own stop is queued behind it. */
     assert_int_equal(aloop_run_until_complete(world->loop, task), 4);
+    assert_true(aloop_call_soon(world->loop, count_up, &count) > 0);
+    assert_int_equal(aloop_run_forever(world->loop), 0);
+    assert_int_equal(count, 3);
+    count = 0;
     assert_true(aloop_call_soon(world->loop, stop_it, NULL) > 0);
     assert_int_equal(aloop_run_until_complete(world->loop, future), -ALOOP_ESTOPPED);
     assert_int_equal(aloop_future_set_result(future, 1), 0);
@@ -201,6 +205,17 @@ static void errors_while_shutting_down_are_reported(void **state) /* S154 */
     assert_int_equal(world->reports, 1);
     assert_int_equal(world->error, -EPIPE);
     assert_string_equal(world->name, "fails_late");
+}
+
+static void callbacks_of_the_last_tasks_run(void **state)
+{
+    struct world *world = *state;
+    aloop_task *task = aloop_create_task_in(world->loop, sleeper, .delay = 1);
+
+    assert_int_equal(aloop_future_add_done_callback(aloop_task_future(task), mark_done, world), 0);
+    assert_int_equal(aloop_shutdown(world->loop), 0);
+    assert_string_equal(world->log, "callback ");
+    aloop_task_unref(task);
 }
 
 struct breeder {
@@ -351,6 +366,7 @@ int main(void)
         TEST(not_inside_a_running_loop),
         TEST(tasks_left_are_ended_in_good_order),
         TEST(errors_while_shutting_down_are_reported),
+        TEST(callbacks_of_the_last_tasks_run),
         TEST(created_while_shutting_down),
         TEST(swallowed_while_shutting_down),
         TEST(shutting_down_twice),

@@ -143,6 +143,38 @@ static void cancelling_leaves_no_wake_up(void **state) /* S68 */
     assert_int_equal(aloop_time(world->loop), 0);
 }
 
+struct half_asleep {
+    ALOOP_FRAME;
+    aloop_future *future;
+};
+
+ALOOP_CORO(half_asleep)
+{
+    ALOOP_BEGIN;
+    ALOOP_AWAIT(aloop_sleep(ALOOP_SEC(9)));
+    ALOOP_AWAIT(aloop_join(self->future));
+    ALOOP_END;
+}
+
+/* Nor in a task that goes on to wait for something else. */
+static void nor_in_a_task_that_goes_on(void **state)
+{
+    struct world *world = *state;
+    aloop_future *future = aloop_create_future(world->loop);
+    aloop_task *task = aloop_create_task_in(world->loop, half_asleep, .future = future);
+
+    world_turns(world, 1);
+    assert_true(aloop_task_cancel(task));
+    world_turns(world, 1);
+    assert_int_equal(aloop_next_timeout(world->loop), ALOOP_NEVER);
+    assert_int_equal(aloop_future_set_result(future, 0), 0);
+    world_drain(world);
+    assert_true(aloop_task_done(task));
+    assert_int_equal(aloop_time(world->loop), 0);
+    aloop_task_unref(task);
+    aloop_future_unref(future);
+}
+
 /* Times are saturating: for ever is not soon. */
 static void for_ever(void **state)
 {
@@ -171,9 +203,13 @@ static void for_ever(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(zero_and_less_is_one_turn),       TEST(never_early_and_in_order),
-        TEST(the_delay_counts_from_the_await), TEST(until_a_point_in_time),
-        TEST(cancelling_leaves_no_wake_up),    TEST(for_ever),
+        TEST(zero_and_less_is_one_turn),
+        TEST(never_early_and_in_order),
+        TEST(the_delay_counts_from_the_await),
+        TEST(until_a_point_in_time),
+        TEST(cancelling_leaves_no_wake_up),
+        TEST(nor_in_a_task_that_goes_on),
+        TEST(for_ever),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
