@@ -188,7 +188,8 @@ ALOOP_API void aloop_frame_lost(const aloop_frame *frame);
 #define ALOOP_ARGUMENTS_(...) ALOOP_ARGUMENTS_2_(__VA_ARGS__, .aloop_frame_ = {0})
 #define ALOOP_ARGUMENTS_2_(NAME, ...) &NAME##_coro, &(struct NAME){__VA_ARGS__}
 
-/* The operation that runs NAME on this task, with arguments by name: its result is the await's. */
+/* The operation that runs NAME on this task, with arguments by name: its result is the await's. The
+   arguments live as long as the block that this stands in: await it there. */
 #define aloop_call(...) aloop_call_op(ALOOP_ARGUMENTS_(__VA_ARGS__))
 /* A task that runs NAME on the loop that is running. Returns owned, never NULL:
    aloop_task_new(). */

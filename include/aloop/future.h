@@ -200,7 +200,8 @@ ALOOP_API aloop_op aloop_gather_op(aloop_future *const *futures, size_t count, i
 /*
  * Awaits up to 16 tasks and futures at once: 0 when all have succeeded, or the first error,
  * whereupon the others go on by themselves. Their results are read from each. aloop_gather_op()
- * takes an array, and stores the results. asyncio: `await gather(a, b, c)`.
+ * takes an array, and stores the results. Await it in the block that it stands in: the list of them
+ * lives no longer. asyncio: `await gather(a, b, c)`.
  */
 #define aloop_gather(...)                                                                 \
     aloop_gather_op((aloop_future *[]){ALOOP_MAP_(ALOOP_AS_FUTURE_, __VA_ARGS__)},        \
