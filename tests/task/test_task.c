@@ -414,6 +414,46 @@ static void ends_with_an_entry_left(void **state)
     /* Closed with such an entry in the queue, and with a task that never ran. */
 }
 
+static void note_alive(const aloop_alive *alive, void *arg)
+{
+    assert_int_equal(alive->kind, ALOOP_ALIVE_TASK);
+    assert_non_null(strstr(alive->file, alive->line > 0 ? ".c" : "?"));
+    world_mark(arg, alive->name);
+}
+
+/* Why does the program not end? Tasks say what they are, and where. */
+static void tasks_are_found_by_a_walk(void **state)
+{
+    struct world *world = *state;
+    aloop_task *task = aloop_create_task_in(world->loop, sleeper, .delay = 5);
+
+    world_turns(world, 1);
+    aloop_task_unref(aloop_create_task_in(world->loop, nothing));
+    assert_int_equal(aloop_walk(world->loop, note_alive, world), 2);
+    assert_string_equal(world->log, "sleeper nothing ");
+    world_drain(world);
+    assert_int_equal(aloop_walk(world->loop, note_alive, world), 0);
+    aloop_task_unref(task);
+}
+
+/* S27: every step takes as long as that. */
+static void slow_steps_are_named(void **state)
+{
+    aloop_options options = ALOOP_OPTIONS_INIT;
+    struct world world;
+
+    (void)state;
+    options.debug = true;
+    options.slow_callback = 1;
+    world_open(&world, &options);
+    aloop_task_unref(aloop_create_task_in(world.loop, nothing));
+    world_turns(&world, 1);
+    assert_int_equal(world.reports, 1);
+    assert_string_equal(world.message, "step of a task was slow");
+    assert_string_equal(world.name, "nothing");
+    world_close(&world);
+}
+
 struct spawning {
     ALOOP_FRAME;
     int count;
@@ -457,6 +497,8 @@ int main(void)
         TEST(budget),
         TEST(cancelled_while_it_gives_way),
         TEST(ends_with_an_entry_left),
+        TEST(tasks_are_found_by_a_walk),
+        cmocka_unit_test(slow_steps_are_named),
         TEST(spawning_and_joining),
     };
 
