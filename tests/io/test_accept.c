@@ -298,12 +298,6 @@ TEST_CORO(a_time_limit_within_the_pause)
 
 RUN_TEST(a_time_limit_within_the_pause)
 
-static enum fault_call registering(void **state)
-{
-    return ((struct io_state *)*state)->poller == ALOOP_POLLER_POLL ? FAULT_FD_IS_POLLABLE
-                                                                     : FAULT_EPOLL_CTL;
-}
-
 /* The connection was taken from the backlog, and there is no memory to register it: it is not
    thrown away, though who waited for it be cancelled. */
 struct held {
@@ -350,13 +344,17 @@ ALOOP_CORO(held)
 
 static void a_connection_without_memory_is_not_lost(void **state)
 {
-    io_run(state, ALOOP_CLOCK_VIRTUAL, held, .call = registering(state));
+    const enum fault_call call = io_registering(state);
+
+    io_run(state, ALOOP_CLOCK_VIRTUAL, held, .call = call);
     unlink(path);
 }
 
 static void a_held_connection_is_closed_with_its_listener(void **state)
 {
-    io_run(state, ALOOP_CLOCK_VIRTUAL, held, .call = registering(state), .close_listener = true);
+    const enum fault_call call = io_registering(state);
+
+    io_run(state, ALOOP_CLOCK_VIRTUAL, held, .call = call, .close_listener = true);
     unlink(path);
 }
 
@@ -582,7 +580,7 @@ static void what_listening_refuses(void **state)
 static void listening_fails_at_each_call(void **state)
 {
     const enum fault_call calls[] = {FAULT_SOCKET, FAULT_SETSOCKOPT, FAULT_BIND, FAULT_LISTEN,
-                                     registering(state)};
+                                     io_registering(state)};
     aloop *loop = io_loop(state, ALOOP_CLOCK_VIRTUAL);
     aloop_socket socket = {0};
     aloop_address address;

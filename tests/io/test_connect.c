@@ -277,9 +277,10 @@ TEST_CORO(connecting_fails_at_each_call)
 
 static void test_connecting_fails_at_each_call(void **state)
 {
+    const enum fault_call call = io_registering(state);
+
     io_run(state, ALOOP_CLOCK_MONOTONIC, connecting_fails_at_each_call,
-           .call = ((struct io_state *)*state)->poller == ALOOP_POLLER_POLL ? FAULT_FD_IS_POLLABLE
-                                                                             : FAULT_EPOLL_CTL);
+           .call = call);
 }
 
 int main(void)
