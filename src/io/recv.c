@@ -3,8 +3,8 @@
  * a short read has emptied is not asked again before the poller has news. Hence one recv for a
  * message, and none for the wait behind it.
  *
- * A read also ends short where a peer has marked data as urgent, which nobody does any more: what is
- * behind the mark is then read when more comes, or the end.
+ * A read also ends short where a peer has marked data as urgent, which nobody does any more: what
+ * is behind the mark is then read when more comes, or the end.
  */
 #include "io/internal.h"
 

@@ -74,8 +74,8 @@ static inline aloop *io_loop(void **state, aloop_clock clock)
         aloop_unref(io_loop_);                                                                     \
     } while (0)
 
-/* The call by which the poller hears of a new fd. With kqueue that is the call that waits as well, so
-   no test can make the one fail without the other. */
+/* The call by which the poller hears of a new fd. With kqueue that is the call that waits as well,
+   so no test can make the one fail without the other. */
 static inline enum fault_call io_registering(void **state)
 {
     if (((const struct io_state *)*state)->poller == ALOOP_POLLER_POLL)

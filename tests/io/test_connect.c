@@ -49,8 +49,8 @@ TEST_CORO(a_connection_carries_both_ways)
 
 RUN_TEST(a_connection_carries_both_ways, ALOOP_CLOCK_MONOTONIC)
 
-/* P24: the bytes and the hang-up are reported together, once. Who takes the short read that ends the
-   bytes for the sign to wait would wait for ever. */
+/* P24: the bytes and the hang-up are reported together, once. Who takes the short read that ends
+   the bytes for the sign to wait would wait for ever. */
 TEST_CORO(bytes_and_hang_up_in_one_event)
 {
     ALOOP_BEGIN;
