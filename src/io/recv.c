@@ -8,9 +8,9 @@
  */
 #include "io/internal.h"
 
-/* arg: the socket (see op_begin), where the next byte goes, where the last ended, and the count:
+/* arg: the socket (see op_begin), the buffer, its size, and the count of what has come:
    of recv_exactly the number itself, of recv_exactly_counting a pointer to it */
-enum { SOCKET, NEXT, END, COUNT };
+enum { SOCKET, BUFFER, SIZE, COUNT };
 
 /* One read: the number of bytes, or an error, -EAGAIN if it has to wait. */
 static ssize_t receive(aloop *loop, struct watch *watch, void *buffer, size_t size)
@@ -62,7 +62,7 @@ static aloop_poll recv_poll(aloop_task *task, aloop_op *op)
 
     if (ALOOP_UNLIKELY(watch == NULL))
         return -ECANCELED;
-    got = receive(loop, watch, op->arg[NEXT].pointer, op->arg[END].size);
+    got = receive(loop, watch, op->arg[BUFFER].pointer, op->arg[SIZE].size);
     if (got == -EAGAIN)
         return wait_for_input(op, watch);
     watch->busy &= (uint8_t)~POLLER_READ;
@@ -79,9 +79,9 @@ static aloop_poll recv_begin(aloop_task *task, aloop_op *op)
         return error;
     if (ALOOP_UNLIKELY(watch->busy & POLLER_READ))
         return -EBUSY;
-    if (ALOOP_UNLIKELY(op->arg[END].size == 0))
+    if (ALOOP_UNLIKELY(op->arg[SIZE].size == 0))
         return 0;
-    got = receive(task->future.loop, watch, op->arg[NEXT].pointer, op->arg[END].size);
+    got = receive(task->future.loop, watch, op->arg[BUFFER].pointer, op->arg[SIZE].size);
     if (got != -EAGAIN)
         return got;
     op->poll = recv_poll;
@@ -110,9 +110,9 @@ static aloop_poll exactly_poll(aloop_task *task, aloop_op *op)
 
     if (ALOOP_UNLIKELY(watch == NULL))
         return -ECANCELED;
-    while (*count < op->arg[END].size) {
-        ssize_t got = receive(loop, watch, (char *)op->arg[NEXT].pointer + *count,
-                              op->arg[END].size - *count);
+    while (*count < op->arg[SIZE].size) {
+        ssize_t got = receive(loop, watch, (char *)op->arg[BUFFER].pointer + *count,
+                              op->arg[SIZE].size - *count);
 
         if (got == -EAGAIN)
             return wait_for_input(op, watch);
@@ -122,13 +122,13 @@ static aloop_poll exactly_poll(aloop_task *task, aloop_op *op)
         }
         *count += (size_t)got;
         /* A connection that is never empty lets the others have their turn. */
-        if (loop->budget <= 0 && *count < op->arg[END].size) {
+        if (loop->budget <= 0 && *count < op->arg[SIZE].size) {
             watch->busy |= POLLER_READ;
             return aloop_op_yield(task);
         }
     }
     watch->busy &= (uint8_t)~POLLER_READ;
-    return (int64_t)op->arg[END].size;
+    return (int64_t)op->arg[SIZE].size;
 }
 
 static aloop_poll exactly_begin(aloop_task *task, aloop_op *op)
