@@ -9,6 +9,7 @@
 #include <aloop/channel.h>
 #include <aloop/coro.h>
 #include <aloop/future.h>
+#include <aloop/generator.h>
 #include <aloop/group.h>
 #include <aloop/local.h>
 #include <aloop/loop.h>

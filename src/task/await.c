@@ -117,20 +117,24 @@ aloop_poll aloop_op_yield(aloop_task *task)
 static bool await_call_in_scope(aloop_frame *frame)
 {
     struct aloop_task *task = frame->task;
-    const aloop_op *op = &task->op;
-    int error;
+    aloop_op *op = &task->op;
+    aloop_scope *scope;
+    int64_t outcome;
 
     frame->result = -ETIMEDOUT;
     if (op->flags & OP_HAS_TIMEOUT && op->timeout <= 0)
         return false;
-    error = call_scope_enter(task, op);
-    if (error == 0 && frame_push(task, op->arg[0].data, op->arg[1].data) == NULL)
-        error = (int)call_scope_leave(task->scope, -ENOMEM);
-    frame->result = error;
-    if (error < 0)
+    frame->result = call_scope_enter(task, op);
+    if (frame->result < 0)
         return false;
+    scope = task->scope;
+    outcome = op->poll(task, op);
+    if (outcome != ALOOP_PENDING) {
+        frame->result = call_scope_leave(scope, outcome);
+        return false;
+    }
     /* The scope ends with the frame that it is for. */
-    task->scope->frame = task->frame;
+    scope->frame = task->frame;
     task->frame->flags |= FRAME_HAS_SCOPE;
     return true;
 }

@@ -51,7 +51,7 @@ static aloop *loop_of(const aloop_group *group)
     return group->scope.task->future.loop;
 }
 
-static bool group_is_open(const aloop_group *group)
+bool group_is_open(const aloop_group *group)
 {
     return scope_is_entered(&group->scope) && !(group->flags & GROUP_CLOSED);
 }

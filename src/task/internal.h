@@ -7,6 +7,7 @@
 
 #include "loop/internal.h"
 
+#include <aloop/generator.h>
 #include <aloop/group.h>
 #include <string.h>
 
@@ -79,6 +80,7 @@ struct aloop_task {
     aloop_scope *scope;     /* the innermost cancel scope */
     struct member *member;  /* of the group it is in, until it is done */
     struct locals *locals;  /* its task-local values, until it is done; NULL: none */
+    aloop_generator *generators; /* the open ones, newest first */
     struct heap_node timer; /* wakes the task for its op's sake */
     struct list link;       /* in loop->tasks until it is done */
 };
@@ -87,7 +89,8 @@ struct aloop_task {
 enum {
     FRAME_HAS_SCOPE = 2, /* perhaps: look at the task's innermost one */
     FRAME_ENDED = 4,     /* its step function is done; it waits for what is left in its groups */
-    FRAME_CLOSING = 8    /* the task's op is that wait */
+    FRAME_CLOSING = 8,   /* that wait is on */
+    FRAME_GENERATOR = 16 /* it returns to who asked it for an item */
 };
 
 #define TASK_OF(POINTER) CONTAINER_OF(POINTER, struct aloop_task, future)
@@ -251,9 +254,6 @@ static inline bool op_waits(struct aloop_task *task)
 }
 
 /* --- step.c --- */
-/* A frame on top of the task's others; NULL if there is no memory. */
-aloop_frame *frame_push(struct aloop_task *task, const aloop_coro *coro, const void *args);
-
 static inline void frame_free(aloop *loop, aloop_frame *frame)
 {
     pool_free(&loop->pool, frame, frame->coro->size);
@@ -270,7 +270,7 @@ static inline bool task_spend(struct aloop_task *task)
 }
 
 /* --- scope.c --- */
-enum scope_kind { SCOPE_CALL, SCOPE_TIMEOUT, SCOPE_GROUP, SCOPE_HOLD };
+enum scope_kind { SCOPE_CALL, SCOPE_TIMEOUT, SCOPE_GROUP, SCOPE_HOLD, SCOPE_GENERATOR };
 
 /* aloop_scope.flags */
 enum {
@@ -325,7 +325,22 @@ bool group_must_wait(aloop_group *group, aloop_op *out_op);
 int64_t group_outcome(aloop_group *group, int64_t outcome);
 /* Forgets its errors and leaves its scope. */
 void group_end(aloop_group *group);
+/* --- generator.c --- */
+/* The frame of a generator has ended: frees it, and tells its caller. */
+void generator_return(aloop_frame *frame, aloop_frame *caller);
+/* Frees a generator's frame, which is then closed. */
+void generator_free(aloop_frame *frame);
+/* An open generator that the frame owns, NULL if it has none. */
+aloop_generator *generator_of_owner(const struct aloop_task *task, const aloop_frame *owner);
+/* Puts it on the task, to run to its end. */
+void generator_begin_close(aloop_generator *generator);
+/* The loop is being closed: a generator that stands still becomes the innermost frame, if there is
+   one. */
+void generator_abandon_next(struct aloop_task *task);
+
 /* The same with children that are left, when the loop is being closed. */
+/* Was it opened, and not waited for since? */
+bool group_is_open(const aloop_group *group);
 void group_abandon(aloop_group *group);
 
 #endif

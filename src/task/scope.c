@@ -206,9 +206,17 @@ int64_t call_scope_leave(aloop_scope *scope, int64_t outcome)
 
 /* --- the end of a frame --- */
 
+/* Like cleanup, it is not interrupted: nothing outlives a group, or the owner of a generator. */
+static void frame_begin_wait(struct aloop_task *task)
+{
+    task->finally_depth++;
+    task->frame->flags |= FRAME_CLOSING;
+}
+
 bool frame_leave_scopes(struct aloop_task *task)
 {
     aloop_frame *frame = task->frame;
+    aloop_generator *generator;
     aloop_scope *scope;
 
     /* A step function by hand may end inside its cleanup. */
@@ -219,6 +227,12 @@ bool frame_leave_scopes(struct aloop_task *task)
         task->finally_depth--;
     }
     frame->flags |= FRAME_ENDED;
+    generator = generator_of_owner(task, frame);
+    if (generator != NULL) {
+        frame_begin_wait(task);
+        generator_begin_close(generator);
+        return false;
+    }
     while ((scope = task->scope) != NULL && scope->frame == frame) {
         aloop_group *group = CONTAINER_OF(scope, aloop_group, scope);
 
@@ -233,9 +247,7 @@ bool frame_leave_scopes(struct aloop_task *task)
             break;
         case SCOPE_GROUP:
             if (group_must_wait(group, &task->op)) {
-                /* Like cleanup, it is not interrupted: nothing outlives a group. */
-                task->finally_depth++;
-                frame->flags |= FRAME_CLOSING;
+                frame_begin_wait(task);
                 return false;
             }
             frame->outcome = group_outcome(group, frame->outcome);
@@ -243,6 +255,9 @@ bool frame_leave_scopes(struct aloop_task *task)
             break;
         case SCOPE_HOLD:
             hold_end(scope);
+            break;
+        case SCOPE_GENERATOR:
+            scope_leave(scope);
             break;
         }
     }

@@ -10,7 +10,8 @@
 
 /* --- awaiting --- */
 
-static inline aloop_frame *push(struct aloop_task *task, const aloop_coro *coro, const void *args)
+static inline aloop_frame *frame_push(struct aloop_task *task, const aloop_coro *coro,
+                                      const void *args)
 {
     aloop_frame *frame = pool_alloc(&task->future.loop->pool, coro->size);
 
@@ -23,14 +24,9 @@ static inline aloop_frame *push(struct aloop_task *task, const aloop_coro *coro,
     return frame;
 }
 
-aloop_frame *frame_push(struct aloop_task *task, const aloop_coro *coro, const void *args)
-{
-    return push(task, coro, args);
-}
-
 aloop_poll aloop_call_poll_(aloop_task *task, aloop_op *op)
 {
-    return push(task, op->arg[0].data, op->arg[1].data) != NULL ? ALOOP_PENDING : -ENOMEM;
+    return frame_push(task, op->arg[0].data, op->arg[1].data) != NULL ? ALOOP_PENDING : -ENOMEM;
 }
 
 static aloop_poll yielded_poll(aloop_task *task, aloop_op *op)
@@ -115,7 +111,10 @@ static inline void frame_return(aloop *loop, struct aloop_task *task, aloop_fram
 
     task->frame = caller;
     caller->result = frame->outcome;
-    frame_free(loop, frame);
+    if (ALOOP_UNLIKELY(frame->flags & FRAME_GENERATOR))
+        generator_return(frame, caller);
+    else
+        frame_free(loop, frame);
 }
 
 /* Runs the innermost frame until the task waits, gives way, or is done. */
@@ -127,10 +126,14 @@ static void task_run(aloop *loop, struct aloop_task *task)
         if (ALOOP_LIKELY(!(frame->flags & FRAME_ENDED)) && !frame->coro->step(frame).is_done) {
             if (task->frame == frame)
                 return;
-            continue;
+            if (ALOOP_LIKELY(loop->budget > 0))
+                continue;
+            task_give_way(task);
+            return;
         }
         if (ALOOP_UNLIKELY(frame->flags != 0) && !frame_leave_scopes(task)) {
-            if (!task_begin_op(task))
+            /* Another frame is to run before this one can end, or something is to be awaited. */
+            if (task->frame == frame && !task_begin_op(task))
                 return;
             continue;
         }

@@ -136,15 +136,20 @@ static void task_abandon(struct aloop_task *task)
     if (task->is_waiting)
         task_drop_op(task);
     for (;;) {
-        aloop_frame *frame = task->frame;
+        aloop_frame *frame;
 
+        generator_abandon_next(task);
+        frame = task->frame;
         frame_abandon_scopes(task);
         if (frame->coro->cleanup != NULL)
             frame->coro->cleanup(frame);
         if (frame->caller == NULL)
             break;
         task->frame = frame->caller;
-        frame_free(loop, frame);
+        if (frame->flags & FRAME_GENERATOR)
+            generator_free(frame);
+        else
+            frame_free(loop, frame);
     }
     task_finish(task, -ECANCELED);
 }
