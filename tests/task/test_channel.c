@@ -18,6 +18,14 @@ struct receiver {
     int64_t item;
 };
 
+static void log_outcome(struct world *world, int64_t result, int64_t item)
+{
+    char word[40];
+
+    (void)snprintf(word, sizeof word, "%lld", (long long)item);
+    world_mark(world, result < 0 ? aloop_error_name(result) : word);
+}
+
 ALOOP_CORO(receiver)
 {
     ALOOP_BEGIN;
@@ -28,9 +36,7 @@ ALOOP_CORO(receiver)
             ALOOP_AWAIT(aloop_broadcast_receive(self->broadcast, &self->item));
         else
             ALOOP_AWAIT(aloop_watch_changed(self->watch, &self->seen, &self->item));
-        char word[40];
-        (void)snprintf(word, sizeof word, "%lld", (long long)self->item);
-        world_mark(self->world, self->result < 0 ? aloop_error_name(self->result) : word);
+        log_outcome(self->world, self->result, self->item);
     } while (--self->times > 0);
     ALOOP_RETURN(self->result);
     ALOOP_END;

@@ -35,6 +35,14 @@ ALOOP_CORO(getter)
     ALOOP_END;
 }
 
+static void log_put(struct world *world, int64_t result, int64_t item)
+{
+    char word[40];
+
+    (void)snprintf(word, sizeof word, "+%lld", (long long)item);
+    world_mark(world, result < 0 ? aloop_error_name(result) : word);
+}
+
 /* Awaits one put, and logs "+item", or the error's name. */
 struct putter {
     ALOOP_FRAME;
@@ -51,9 +59,7 @@ ALOOP_CORO(putter)
         ALOOP_AWAIT(aloop_queue_put(self->queue, &self->item));
     else
         ALOOP_AWAIT(aloop_wait_for(aloop_queue_put(self->queue, &self->item), self->timeout));
-    char word[40];
-    (void)snprintf(word, sizeof word, "+%lld", (long long)self->item);
-    world_mark(self->world, self->result < 0 ? aloop_error_name(self->result) : word);
+    log_put(self->world, self->result, self->item);
     ALOOP_RETURN(self->result);
     ALOOP_END;
 }
