@@ -127,7 +127,8 @@ ALOOP_API ALOOP_CHECKED int aloop_shutdown(aloop *loop);
  */
 ALOOP_API int aloop_run_coro(const aloop_coro *coro, const void *frame);
 
-/* The same on a loop that stays open: several can be run in turn. asyncio: Runner.run(). */
+/* The same on a loop that stays open: several can be run in turn. -ALOOP_ENOLOOP if it is NULL.
+   asyncio: Runner.run(). */
 ALOOP_API int64_t aloop_run_coro_in(aloop *loop, const aloop_coro *coro, const void *frame);
 
 #ifndef __cplusplus

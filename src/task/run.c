@@ -87,6 +87,8 @@ int64_t aloop_run_coro_in(aloop *loop, const aloop_coro *coro, const void *frame
     int64_t result;
     int error;
 
+    if (loop == NULL)
+        return -ALOOP_ENOLOOP;
     if (aloop_get_running_loop() != NULL)
         return -EBUSY;
     task = aloop_task_new(loop, coro, frame);

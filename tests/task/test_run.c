@@ -354,6 +354,12 @@ static void a_program_of_its_own(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
 
+static void no_loop(void **state)
+{
+    (void)state;
+    assert_int_equal(aloop_run_in(NULL, sleeper), -ALOOP_ENOLOOP);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +377,7 @@ int main(void)
         TEST(swallowed_while_shutting_down),
         TEST(shutting_down_twice),
         TEST(several_runs_on_one_loop),
+        cmocka_unit_test(no_loop),
         cmocka_unit_test(a_program_of_its_own),
     };
 
