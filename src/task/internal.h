@@ -318,13 +318,6 @@ void frame_abandon_scopes(struct aloop_task *task);
 /* Gives back what an aloop_hold holds. */
 void hold_end(aloop_scope *scope);
 
-/* --- group.c --- */
-/* If children are left: cancels them, and makes *out_op the operation to wait for them. */
-bool group_must_wait(aloop_group *group, aloop_op *out_op);
-/* What the outcome of the group's coroutine is in the light of what its children did. */
-int64_t group_outcome(aloop_group *group, int64_t outcome);
-/* Forgets its errors and leaves its scope. */
-void group_end(aloop_group *group);
 /* --- generator.c --- */
 /* The frame of a generator has ended: frees it, and tells its caller. */
 void generator_return(aloop_frame *frame, aloop_frame *caller);
@@ -338,9 +331,16 @@ void generator_begin_close(aloop_generator *generator);
    one. */
 void generator_abandon_next(struct aloop_task *task);
 
-/* The same with children that are left, when the loop is being closed. */
+/* --- group.c --- */
 /* Was it opened, and not waited for since? */
 bool group_is_open(const aloop_group *group);
+/* If children are left: cancels them, and makes *out_op the operation to wait for them. */
+bool group_must_wait(aloop_group *group, aloop_op *out_op);
+/* What the outcome of the group's coroutine is in the light of what its children did. */
+int64_t group_outcome(aloop_group *group, int64_t outcome);
+/* Forgets its errors and leaves its scope. */
+void group_end(aloop_group *group);
+/* The same with children that are left, when the loop is being closed. */
 void group_abandon(aloop_group *group);
 
 #endif
