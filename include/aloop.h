@@ -19,6 +19,7 @@
 #include <aloop/socket.h>
 #include <aloop/sync.h>
 #include <aloop/task.h>
+#include <aloop/wait.h>
 #include <aloop/waitlist.h>
 
 #endif

@@ -17,9 +17,7 @@ void task_drop_op(struct aloop_task *task)
         task->op.type->drop(task, &task->op);
 }
 
-/* Does it wait for something that cannot be cancelled any more, since all it is made of is done,
-   and that ends in the next turn? */
-static bool op_ends_by_itself(const aloop_op *op)
+bool op_ends_by_itself(const aloop_op *op)
 {
     const aloop_op_type *type = op->type;
     const aloop_future *target = type != NULL && type->target != NULL ? type->target(op) : NULL;

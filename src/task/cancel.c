@@ -51,15 +51,13 @@ static bool future_accepts_cancel(aloop_future *future)
     return future->kind != FUTURE_GATHER || gather_accepts_cancel(future);
 }
 
-/* What the pending op of a task waits for, if that can still be cancelled: a future, or a
-   fan-out. */
-static bool find_awaited(const struct aloop_task *task, aloop_future **out_target,
-                         struct fanout **out_fanout)
+/* What a pending op waits for, if that can still be cancelled: a future, or a fan-out. */
+static bool find_awaited(const aloop_op *op, aloop_future **out_target, struct fanout **out_fanout)
 {
-    const aloop_op_type *type = task->op.type;
+    const aloop_op_type *type = op->type;
 
-    *out_target = type != NULL && type->target != NULL ? type->target(&task->op) : NULL;
-    *out_fanout = type != NULL && type->fanout != NULL ? type->fanout(&task->op) : NULL;
+    *out_target = type != NULL && type->target != NULL ? type->target(op) : NULL;
+    *out_fanout = type != NULL && type->fanout != NULL ? type->fanout(op) : NULL;
     if (*out_target != NULL && !future_accepts_cancel(*out_target))
         *out_target = NULL;
     return *out_target != NULL || *out_fanout != NULL;
@@ -107,7 +105,7 @@ static aloop_future *deliver(struct aloop_task *task, struct request *request)
     if (!task->is_waiting || !alarm_is_due(task))
         return NULL;
     /* In a circle everybody waits for the next to end first: it is broken here. */
-    if (!find_awaited(task, &target, &fanout) || closes_a_circle(target, request)) {
+    if (!find_awaited(&task->op, &target, &fanout) || closes_a_circle(target, request)) {
         task_wake(task);
         return NULL;
     }
@@ -172,14 +170,14 @@ void cancel_fanout(aloop *loop, struct fanout *fanout)
     cancel_all(loop, NULL, fanout);
 }
 
-bool task_cancel_awaited(struct aloop_task *task)
+bool op_cancel_awaited(aloop *loop, const aloop_op *op)
 {
     aloop_future *target;
     struct fanout *fanout;
 
-    if (!find_awaited(task, &target, &fanout))
+    if (!find_awaited(op, &target, &fanout))
         return false;
-    cancel_all(task->future.loop, target, fanout);
+    cancel_all(loop, target, fanout);
     return true;
 }
 

@@ -152,8 +152,12 @@ bool task_is_cancellable(const struct aloop_task *task);
 unsigned task_take_alarm(struct aloop_task *task);
 /* Is the news only for an await that waits? */
 bool task_alarm_is_patient(const struct aloop_task *task);
-/* Cancels what the pending op waits for; false if it waits for nothing that would end by that. */
-bool task_cancel_awaited(struct aloop_task *task);
+/* Cancels what a pending op waits for; false if it waits for nothing that would end by that. */
+bool op_cancel_awaited(aloop *loop, const aloop_op *op);
+static inline bool task_cancel_awaited(struct aloop_task *task)
+{
+    return op_cancel_awaited(task->future.loop, &task->op);
+}
 /* Cancels all that a gather or a group is made of. */
 void cancel_fanout(aloop *loop, struct fanout *fanout);
 /* Tells all tasks of the loop to end. */
@@ -226,6 +230,9 @@ bool op_is_for_several(const aloop_op *op);
 bool task_begin_op(struct aloop_task *task);
 /* Gives up the pending op. */
 void task_drop_op(struct aloop_task *task);
+/* Does it wait for something that cannot be cancelled any more, since all it is made of is done,
+   and that ends in the next turn? */
+bool op_ends_by_itself(const aloop_op *op);
 /* Lets the others have their turn before the task goes on. */
 void task_give_way(struct aloop_task *task);
 

@@ -51,16 +51,16 @@ struct parent {
     aloop_group group;
     aloop_ns delays[3];
     int64_t outcomes[3];
-    aloop_ns busy;    /* sleeps so long first */
-    int64_t *body;    /* of that sleep */
-    int64_t *waited;  /* of waiting */
-    int64_t *after;   /* of a sleep(0) behind it */
+    aloop_ns busy;   /* sleeps so long first */
+    int64_t *body;   /* of that sleep */
+    int64_t *waited; /* of waiting */
+    int64_t *after;  /* of a sleep(0) behind it */
     int64_t errors[3];
     size_t *error_count;
     int64_t *errors_out;
     int i;
-    bool no_wait;     /* returns instead */
-    int64_t outcome;  /* what then */
+    bool no_wait;    /* returns instead */
+    int64_t outcome; /* what then */
 };
 
 ALOOP_CORO(parent)
@@ -169,9 +169,9 @@ static void a_failure_in_the_turn_of_a_completion(void **state) /* S124, S131 */
 {
     struct world *world = *state;
     int64_t body = UNTOUCHED, waited = UNTOUCHED, after = UNTOUCHED;
-    aloop_task *task = aloop_create_task_in(world->loop, parent, .delays = {10}, .busy = 10,
-                                            .outcomes = {-EPIPE}, .body = &body, .waited = &waited,
-                                            .after = &after);
+    aloop_task *task =
+        aloop_create_task_in(world->loop, parent, .delays = {10}, .busy = 10, .outcomes = {-EPIPE},
+                             .body = &body, .waited = &waited, .after = &after);
 
     world_drain(world);
     assert_true(body == 0 || body == -ECANCELED);
@@ -187,9 +187,9 @@ static void a_cancelled_child_is_no_failure(void **state) /* S125 */
     size_t count = UNTOUCHED;
     int64_t errors[3];
 
-    aloop_task_unref(aloop_create_task_in(
-        world->loop, parent, .delays = {10, 20, 30}, .outcomes = {-ECANCELED, 0, 0},
-        .waited = &waited, .error_count = &count, .errors_out = errors));
+    aloop_task_unref(aloop_create_task_in(world->loop, parent, .delays = {10, 20, 30},
+                                          .outcomes = {-ECANCELED, 0, 0}, .waited = &waited,
+                                          .error_count = &count, .errors_out = errors));
     world_drain(world);
     assert_int_equal(waited, 0);
     assert_int_equal(count, 0);
@@ -204,8 +204,7 @@ static void ending_with_an_open_group(void **state) /* S126 */
         int64_t outcome;
         int64_t child;
         int64_t expected;
-    } cases[] = {{5, 0, 5},          {-EIO, 0, -EIO}, {-EIO, -EPIPE, -EIO},
-                 {5, -EPIPE, -EPIPE}, {0, 3, 0}};
+    } cases[] = {{5, 0, 5}, {-EIO, 0, -EIO}, {-EIO, -EPIPE, -EIO}, {5, -EPIPE, -EPIPE}, {0, 3, 0}};
     struct world *world = *state;
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -370,9 +369,9 @@ static void errors_and_a_cancellation_in_one_turn(void **state) /* S129, P111 */
         aloop_task *task;
 
         world_open(&world, NULL);
-        task = aloop_create_task_in(world.loop, parent, .delays = {10}, .outcomes = {-EPIPE},
-                                    .busy = busy, .body = &body, .waited = &waited,
-                                    .after = &after);
+        task =
+            aloop_create_task_in(world.loop, parent, .delays = {10}, .outcomes = {-EPIPE},
+                                 .busy = busy, .body = &body, .waited = &waited, .after = &after);
         while (aloop_time(world.loop) == 0 || aloop_all_tasks(world.loop, NULL, 0) > 1)
             assert_true(aloop_run_once(world.loop, ALOOP_NEVER) >= 0);
         assert_int_equal(waited, UNTOUCHED);
@@ -495,8 +494,9 @@ ALOOP_CORO(refused)
 /* Before it is opened, while it is ending, and after; nothing is left of the child. */
 static void children_are_refused(void **state) /* S132, P115 */
 {
-    static const int64_t expected[] = {-EINVAL,    -EINVAL,    0,       -ECANCELED, -ECANCELED, -ECANCELED,
-                                       -ECANCELED, -EPIPE, -EINVAL, -EINVAL,    0,          0};
+    static const int64_t expected[] = {-EINVAL,    -EINVAL,    0,          -ECANCELED,
+                                       -ECANCELED, -ECANCELED, -ECANCELED, -EPIPE,
+                                       -EINVAL,    -EINVAL,    0,          0};
     struct world *world = *state;
     int64_t out[12] = {0};
     aloop_group never = {.child_count = 0};
@@ -553,9 +553,9 @@ static void a_child_that_fails_at_once(void **state) /* S133 */
 struct canceller {
     ALOOP_FRAME;
     aloop_group group;
-    aloop_ns busy;   /* < 0: cancels it itself and goes on to wait */
+    aloop_ns busy; /* < 0: cancels it itself and goes on to wait */
     bool wait;
-    int64_t *out;    /* of being busy, of waiting, of a sleep behind it */
+    int64_t *out; /* of being busy, of waiting, of a sleep behind it */
     aloop_group **where;
 };
 
@@ -649,10 +649,10 @@ static void cancelled_as_a_group_and_from_outside(void **state) /* S135 */
 struct server {
     ALOOP_FRAME;
     aloop_ns starting;
-    int64_t word;      /* < 0: says nothing */
-    aloop_ns running;  /* < 0: ends in the same step */
+    int64_t word;     /* < 0: says nothing */
+    aloop_ns running; /* < 0: ends in the same step */
     int64_t outcome;
-    int64_t *answers;  /* of saying so before, and twice */
+    int64_t *answers; /* of saying so before, and twice */
 };
 
 ALOOP_CORO(server)
@@ -691,7 +691,8 @@ ALOOP_CORO(starter)
     ALOOP_AWAIT(aloop_wait_for(
         aloop_group_start_and_wait(&self->group, server, .starting = self->server.starting,
                                    .word = self->server.word, .running = self->server.running,
-                                   .outcome = self->server.outcome, .answers = self->server.answers),
+                                   .outcome = self->server.outcome,
+                                   .answers = self->server.answers),
         self->limit > 0 ? self->limit : ALOOP_SEC(1)));
     self->out[0] = self->result;
     self->out[1] = aloop_time(aloop_get_running_loop());
@@ -781,10 +782,9 @@ struct sibling {
 ALOOP_CORO(sibling)
 {
     ALOOP_BEGIN;
-    ALOOP_AWAIT(aloop_group_start_and_wait(self->group, server, .starting = self->server.starting,
-                                           .word = self->server.word,
-                                           .running = self->server.running,
-                                           .outcome = self->server.outcome));
+    ALOOP_AWAIT(aloop_group_start_and_wait(
+        self->group, server, .starting = self->server.starting, .word = self->server.word,
+        .running = self->server.running, .outcome = self->server.outcome));
     *self->out = self->result;
     ALOOP_END;
 }
@@ -874,8 +874,8 @@ ALOOP_CORO(lender)
 {
     ALOOP_BEGIN;
     aloop_group_init(&self->group);
-    ALOOP_TRY(aloop_group_start(&self->group, stranger, .group = &self->group,
-                                .out = &self->out[0]));
+    ALOOP_TRY(
+        aloop_group_start(&self->group, stranger, .group = &self->group, .out = &self->out[0]));
     ALOOP_TRY(aloop_call(stranger, .group = &self->group, .out = &self->out[1]));
     ALOOP_TRY(aloop_group_wait(&self->group));
     ALOOP_END;
@@ -908,8 +908,8 @@ ALOOP_CORO(cleaner)
     ALOOP_BEGIN;
     aloop_group_init(&self->group);
     ALOOP_TRY(aloop_group_start(&self->group, child, .delay = 30, .outcome = -EPIPE));
-    ALOOP_TRY(aloop_group_start(&self->group, tidy, .delay = 100, .cleanup = 10,
-                                .world = self->world));
+    ALOOP_TRY(
+        aloop_group_start(&self->group, tidy, .delay = 100, .cleanup = 10, .world = self->world));
     ALOOP_TRY(aloop_sleep(10));
     ALOOP_FINALLY;
     /* The failure of a child does not interrupt the cleanup. */
@@ -946,8 +946,8 @@ ALOOP_CORO(late_opener)
     ALOOP_RETURN(4);
     ALOOP_FINALLY;
     aloop_group_init(&self->group);
-    ALOOP_AWAIT(aloop_group_start(&self->group, tidy, .delay = 100, .cleanup = 10,
-                                  .world = self->world));
+    ALOOP_AWAIT(
+        aloop_group_start(&self->group, tidy, .delay = 100, .cleanup = 10, .world = self->world));
     ALOOP_END;
 }
 
@@ -976,7 +976,8 @@ static void opened_in_the_cleanup(void **state)
     for (int cancelled = 0; cancelled < 2; cancelled++) {
         int64_t out[2] = {UNTOUCHED, UNTOUCHED};
         aloop_ns start = aloop_time(world->loop);
-        aloop_task *task = aloop_create_task_in(world->loop, late_caller, .world = world, .out = out);
+        aloop_task *task =
+            aloop_create_task_in(world->loop, late_caller, .world = world, .out = out);
 
         if (cancelled)
             at(world, 15, task);
@@ -1003,8 +1004,8 @@ ALOOP_CORO(deep)
     ALOOP_BEGIN;
     aloop_group_init(&self->group);
     if (self->depth > 0)
-        ALOOP_TRY(aloop_group_start(&self->group, deep, .depth = self->depth - 1,
-                                    .world = self->world));
+        ALOOP_TRY(
+            aloop_group_start(&self->group, deep, .depth = self->depth - 1, .world = self->world));
     else
         ALOOP_TRY(aloop_group_start(&self->group, tidy, .delay = 1000, .cleanup = 3,
                                     .world = self->world));

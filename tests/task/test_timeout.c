@@ -329,8 +329,8 @@ static void both_at_once(void **state) /* S120 */
     int64_t out[3];
 
     assert_true(aloop_call_later(world->loop, 5, keep_busy, NULL) > 0);
-    aloop_task_unref(aloop_create_task_in(world->loop, nested, .outer_limit = 5, .inner_limit = 5,
-                                          .out = out));
+    aloop_task_unref(
+        aloop_create_task_in(world->loop, nested, .outer_limit = 5, .inner_limit = 5, .out = out));
     world_drain(world);
     assert_int_equal(out[0], -ETIMEDOUT);
     assert_int_equal(out[1], -ECANCELED);
@@ -457,8 +457,8 @@ ALOOP_CORO(rescheduler)
 static void rescheduled(void **state) /* S121 */
 {
     static const int64_t expected[16] = {
-        -EINVAL, true, 10, -EBUSY, 0, true, 0, -ECANCELED, -EINVAL, -ETIMEDOUT, -EINVAL, -ECANCELED,
-        true, 0, 0, false};
+        -EINVAL, true,       10,      -EBUSY,     0,    true, 0, -ECANCELED,
+        -EINVAL, -ETIMEDOUT, -EINVAL, -ECANCELED, true, 0,    0, false};
     struct world *world = *state;
     int64_t out[16];
 
@@ -498,8 +498,8 @@ static void around_groups(void **state) /* S122 */
 
     for (int leave = 0; leave < 2; leave++) {
         aloop_ns start = aloop_time(world->loop);
-        aloop_task *task = aloop_create_task_in(world->loop, around_a_group, .world = world,
-                                                .leave = leave);
+        aloop_task *task =
+            aloop_create_task_in(world->loop, around_a_group, .world = world, .leave = leave);
 
         world->log[0] = '\0';
         world_drain(world);

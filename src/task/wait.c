@@ -1,0 +1,109 @@
+/*
+ * Waiting for several futures that go on by themselves. Which are done is asked of them at the
+ * moment the task goes on, so that a result that comes in between counts, and nothing is remembered
+ * that they know themselves.
+ */
+#include "task/future_set.h"
+
+/* arg: the array, then the set; how many; for what; until when */
+enum { FUTURES, COUNT, WHEN, DEADLINE };
+
+static int64_t count_done(const struct future_set *set)
+{
+    int64_t done = 0;
+
+    for (size_t i = 0; i < set->count; i++)
+        done += future_is_done(set->members[i].future);
+    return done;
+}
+
+static aloop_poll wait_poll(aloop_task *task, aloop_op *op)
+{
+    struct future_set *set = op->arg[FUTURES].pointer;
+    aloop_ns deadline = op->arg[DEADLINE].number;
+    int64_t done;
+
+    if (!future_set_is_settled(set) && task->future.loop->now < deadline)
+        return deadline == ALOOP_NEVER ? ALOOP_PENDING : aloop_op_wait_until(task, deadline);
+    done = count_done(set);
+    future_set_free(task->future.loop, set);
+    return done;
+}
+
+static void wait_drop(aloop_task *task, aloop_op *op)
+{
+    future_set_free(task->future.loop, op->arg[FUTURES].pointer);
+}
+
+static const aloop_op_type waiting_type = {.name = "wait", .drop = wait_drop};
+static const aloop_op_type wait_type = {.name = "wait"};
+
+/* Before anything is set up: how many are done, and is that enough? */
+static bool is_enough(const struct futures *futures, aloop_return_when when, int64_t *out_done)
+{
+    bool has_failure = false;
+    int64_t done = 0;
+
+    for (size_t i = 0; i < futures->count; i++) {
+        const struct aloop_future *future = future_at(futures, i);
+
+        done += future_is_done(future);
+        has_failure = has_failure || future_has_failed(future);
+    }
+    *out_done = done;
+    return (size_t)done == futures->count || (when == ALOOP_FIRST_COMPLETED && done > 0) ||
+           (when == ALOOP_FIRST_EXCEPTION && has_failure);
+}
+
+static aloop_poll wait_begin(aloop_task *task, aloop_op *op, bool are_tasks)
+{
+    struct futures futures = {op->arg[FUTURES].data, op->arg[COUNT].size, are_tasks};
+    aloop_return_when when = (aloop_return_when)op->arg[WHEN].number;
+    aloop_ns timeout = op->arg[DEADLINE].number;
+    struct future_set *set;
+    int64_t done;
+    int error = futures_check(task, &futures);
+
+    if (error < 0)
+        return error;
+    if (when < ALOOP_ALL_COMPLETED || when > ALOOP_FIRST_EXCEPTION)
+        return -EINVAL;
+    if (is_enough(&futures, when, &done) || timeout <= 0)
+        return done;
+    set = future_set_new(task, op, &futures, when);
+    if (set == NULL)
+        return -ENOMEM;
+    op->arg[FUTURES].pointer = set;
+    op->arg[DEADLINE].number = time_add(task->future.loop->now, timeout);
+    op->type = &waiting_type;
+    op->poll = wait_poll;
+    return wait_poll(task, op);
+}
+
+static aloop_poll wait_futures_begin(aloop_task *task, aloop_op *op)
+{
+    return wait_begin(task, op, false);
+}
+
+static aloop_poll wait_tasks_begin(aloop_task *task, aloop_op *op)
+{
+    return wait_begin(task, op, true);
+}
+
+aloop_op aloop_wait_futures(aloop_future *const *futures, size_t count, aloop_return_when when,
+                            aloop_ns timeout)
+{
+    return (aloop_op){
+        .poll = wait_futures_begin,
+        .type = &wait_type,
+        .arg = {{.data = futures}, {.size = count}, {.number = when}, {.number = timeout}}};
+}
+
+aloop_op aloop_wait_tasks(aloop_task *const *tasks, size_t count, aloop_return_when when,
+                          aloop_ns timeout)
+{
+    return (aloop_op){
+        .poll = wait_tasks_begin,
+        .type = &wait_type,
+        .arg = {{.data = tasks}, {.size = count}, {.number = when}, {.number = timeout}}};
+}
