@@ -1,0 +1,43 @@
+# One classic bug for each kind of queue and channel: what its scenario must find.
+set(file ${CMAKE_CURRENT_LIST_DIR}/../test_interleave_queue.c)
+
+# Who was promised an item and is cancelled does not pass it on.
+aloop_add_mutant(queue ${file} queue src/task/queue.c
+    "    side->promised_count--;
+    side_promise(side, available);"
+    "    side->promised_count--;")
+
+# A newcomer takes what is promised to others.
+aloop_add_mutant(queue_barging ${file} queue src/task/queue.c
+    "if (available > 0 && side->promised_count == 0)"
+    "if (available > 0)")
+
+aloop_add_mutant(lifo_queue ${file} lifo_queue src/task/queue_order.c
+    "queue_slot(queue, queue->count - 1)"
+    "queue_slot(queue, 0)")
+
+# Equal items come out in any order.
+aloop_add_mutant(priority_queue ${file} priority_queue src/task/priority_queue.c
+    "order < 0 || (order == 0 && sequence_at(queue, a) < sequence_at(queue, b))"
+    "order <= 0")
+
+# A sender that goes without a word leaves the receiver waiting.
+aloop_add_mutant(oneshot ${file} oneshot src/task/oneshot.c
+    "    waiters_orphan(&oneshot->abandoned);
+    waiters_notify(&oneshot->receivers);"
+    "    waiters_orphan(&oneshot->abandoned);")
+
+# An item that was just overwritten passes for the one that it replaced.
+aloop_add_mutant(broadcast ${file} broadcast src/task/broadcast.c
+    "if (behind > broadcast->capacity)"
+    "if (behind > broadcast->capacity + 1)")
+
+# Two changes look like none.
+aloop_add_mutant(watch ${file} watch src/task/value_watch.c
+    "    watch->version++;"
+    "    watch->version = 3 - watch->version;")
+
+# The cancellation that closes a generator is taken for one of the task.
+aloop_add_mutant(generator ${file} generator src/task/generator.c
+    "    generator->is_closing = true;"
+    "    (void)0;")
