@@ -96,7 +96,8 @@ static void aborted(void **state) /* S147 */
     a = begin(world, aloop_barrier_wait(&barrier), NULL);
     assert_int_equal(aloop_barrier_n_waiting(&barrier), 1);
     aloop_task_cancel(a);
-    aloop_task_unref(a);
+    world_turns(world, 1);
+    assert_int_equal(end_of(a), -ECANCELED);
 }
 
 static void reset(void **state) /* S147 */
