@@ -191,7 +191,7 @@ static void ev_readable(struct ev_loop *loop, ev_io *io, int events)
 
 static void serve_ev(const struct load *load)
 {
-    struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+    struct ev_loop *loop = ev_loop_new(EVBACKEND_EPOLL);
     ev_io *all = bench_alloc(load->count, sizeof *all);
 
     bench_check(loop != NULL, "ev_loop_new");
