@@ -236,8 +236,16 @@ static aloop_poll started_poll(aloop_task *task, aloop_op *op)
     struct member *member = op->arg[0].pointer;
     int64_t word = member->word;
 
-    if (word != ALOOP_PENDING)
-        started_end(task->future.loop, member);
+    if (word == ALOOP_PENDING)
+        return ALOOP_PENDING;
+    started_end(task->future.loop, member);
+    if (!(op->flags & (OP_CANCELLED | OP_SCOPED)) || word == -ECANCELED)
+        return word;
+    /* The child did not mind that it was cancelled, but who started it was cancelled as well. */
+    if (word >= 0 || word == -EPROTO)
+        return -ECANCELED;
+    if (op->flags & OP_CANCELLED)
+        task->alarm |= ALARM_CANCEL;
     return word;
 }
 

@@ -770,6 +770,59 @@ static void starting_is_cancelled(void **state)
     }
 }
 
+struct heedless {
+    ALOOP_FRAME;
+    int64_t outcome;
+};
+
+/* Is cancelled, and says that it is ready all the same. */
+ALOOP_CORO(heedless)
+{
+    ALOOP_BEGIN;
+    ALOOP_AWAIT(aloop_sleep(50));
+    if (self->outcome >= 0)
+        (void)aloop_started(4);
+    ALOOP_RETURN(self->outcome);
+    ALOOP_END;
+}
+
+struct heedful {
+    ALOOP_FRAME;
+    aloop_group group;
+    int64_t outcome;
+    int64_t *out;
+};
+
+ALOOP_CORO(heedful)
+{
+    ALOOP_BEGIN;
+    aloop_group_init(&self->group);
+    ALOOP_AWAIT(aloop_group_start_and_wait(&self->group, heedless, .outcome = self->outcome));
+    self->out[0] = self->result;
+    ALOOP_AWAIT(aloop_sleep(0));
+    self->out[1] = self->result;
+    ALOOP_END;
+}
+
+/* The word of a child that swallows its cancellation does not swallow that of who started it, nor
+   does its error. */
+static void starting_is_cancelled_in_vain(void **state) /* P110 */
+{
+    struct world *world = *state;
+
+    for (int fails = 0; fails < 2; fails++) {
+        int64_t out[2] = {UNTOUCHED, UNTOUCHED};
+        aloop_task *task =
+            aloop_create_task_in(world->loop, heedful, .out = out, .outcome = fails ? -EPIPE : 0);
+
+        at(world, 5, task);
+        world_drain(world);
+        assert_int_equal(out[0], fails ? -EPIPE : -ECANCELED);
+        assert_int_equal(out[1], fails ? -ECANCELED : 0);
+        aloop_task_unref(task);
+    }
+}
+
 /* A sibling, and a stranger to the group, start a child that fails or ends as the loop is closed,
    or as the group ends: they still look at the record of the child. */
 struct sibling {
@@ -1171,6 +1224,7 @@ int main(void)
         TEST(cancelled_as_a_group_and_from_outside),
         TEST(starting_and_waiting),
         TEST(starting_is_cancelled),
+        TEST(starting_is_cancelled_in_vain),
         TEST(a_sibling_starts_one_when_the_loop_is_closed),
         TEST(a_stranger_starts_one_and_the_group_ends),
         TEST(only_its_coroutine_waits),
