@@ -57,9 +57,15 @@ aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args
     task = task_alloc(loop, coro->size);
     if (task == NULL)
         return TASK_OF(future_failed(-ENOMEM));
-    *task = (struct aloop_task){.op.waiter.notify = task_notify,
-                                .frame = first_frame(task),
-                                .locals = locals_inherit(loop->current_task)};
+    /* Not the op's arguments, which the first await sets: zeroing a block as large as a task would
+       cost as much as all the rest. */
+    task->op.type = NULL;
+    task->op.flags = 0;
+    task->op.waiter = (aloop_waiter){.notify = task_notify};
+    task->frame = first_frame(task);
+    memset(&task->alarm, 0, offsetof(struct aloop_task, timer) - offsetof(struct aloop_task, alarm));
+    if (loop->current_task != NULL)
+        task->locals = locals_inherit(loop->current_task);
     future_init(&task->future, loop, FUTURE_TASK);
     heap_node_init(&task->timer, TIMER_KIND_TASK);
     frame_init(task->frame, coro, args);
