@@ -38,7 +38,7 @@ static void set_state(aloop_op *op, enum waiter_state state)
 /* --- sides --- */
 
 /* Promises what is available to those who have waited longest. */
-static void side_promise(aloop_queue_side *side, size_t available)
+static NOINLINE void side_promise_to_waiters(aloop_queue_side *side, size_t available)
 {
     aloop_waiter *waiter;
 
@@ -52,6 +52,13 @@ static void side_promise(aloop_queue_side *side, size_t available)
     }
 }
 
+static inline void side_promise(aloop_queue_side *side, size_t available)
+{
+    /* Mostly nobody waits: not on both sides at once. */
+    if (!aloop_waitlist_is_empty(&side->waiting) && side->promised_count < available)
+        side_promise_to_waiters(side, available);
+}
+
 /* The operation ends here, and what it was promised is not any more. */
 static void side_leave(aloop_queue_side *side, aloop_op *op)
 {
@@ -62,7 +69,7 @@ static void side_leave(aloop_queue_side *side, aloop_op *op)
 }
 
 /* Is it this operation's turn? Otherwise it waits. */
-static bool side_admits(aloop_queue_side *side, aloop_op *op, size_t available)
+static inline bool side_admits(aloop_queue_side *side, aloop_op *op, size_t available)
 {
     switch (state_of(op)) {
     case WAITER_PROMISED:
