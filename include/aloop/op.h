@@ -58,10 +58,11 @@ typedef struct aloop_op_type {
     /* The operation was pending and is given up: it is out of its wait list already; this gives
        back whatever else it holds. */
     void (*drop)(aloop_task *task, aloop_op *op);
-    /* Instead of being given up, the operation ends by itself, because something must be done first:
-       called when the task is cancelled or the time is up, each time. Its poll function returns
-       -ECANCELED when it has ended, and it wakes the task by op->waiter.notify(&op->waiter), from in
-       here or later. Still dropped when the task is thrown away. */
+    /* Instead of being given up, the operation ends by itself, because something must be done
+       first: called when the task is cancelled or the time is up, each time. Its poll function
+       returns -ECANCELED when it has ended, and it wakes the task by
+       op->waiter.notify(&op->waiter), from in here or later. Still dropped when the task is thrown
+       away. */
     void (*interrupt)(aloop_task *task, aloop_op *op);
     /* The library's: as target, for operations that wait for several tasks. */
     struct fanout *(*fanout)(const aloop_op *op);

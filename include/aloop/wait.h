@@ -190,8 +190,8 @@ ALOOP_API aloop_op aloop_select_from(aloop_select_case *cases, size_t count, int
  * Awaits the first of up to 16 tasks or futures that completes, be it by an error, and cancels the
  * others; returns when all have ended. The outcome is that of the first; among those that were done
  * before, of the first in the list. The results of the others count as retrieved. Cancelled itself,
- * it cancels all, and returns -ECANCELED when all have ended. -EINVAL for none, -ENOMEM (and nothing
- * is cancelled), -ALOOP_EWRONGLOOP, -EDEADLK as aloop_wait().
+ * it cancels all, and returns -ECANCELED when all have ended. -EINVAL for none, -ENOMEM (and
+ * nothing is cancelled), -ALOOP_EWRONGLOOP, -EDEADLK as aloop_wait().
  */
 #define aloop_race(...)                                                                   \
     aloop_race_futures((aloop_future *[]){ALOOP_MAP_(ALOOP_AS_FUTURE_, __VA_ARGS__)},     \

@@ -1,8 +1,8 @@
 /*
  * Task-local values. Each task points to a table of them, NULL while there are none; a new task
- * shares its creator's, which costs one count. Whoever sets a value while the table is shared gets a
- * copy of its own. So there is nothing to search through but the few values there are, and no chain
- * that grows with each call.
+ * shares its creator's, which costs one count. Whoever sets a value while the table is shared gets
+ * a copy of its own. So there is nothing to search through but the few values there are, and no
+ * chain that grows with each call.
  *
  * The values have counts, too, because tables share them: the last table that goes calls the
  * destructor.

@@ -1,8 +1,8 @@
-# The kqueue poller where there is no kqueue: compiled against a stand-in <sys/event.h>, once under the
-# contract suite over a model of kqueue, once under a script.
+# The kqueue poller where there is no kqueue: compiled against a stand-in <sys/event.h>, once under
+# the contract suite over a model of kqueue, once under a script.
 #
-# With ALOOP_TEST_OVER_KQUEUE the whole library uses that model: every test, of loops and sockets too,
-# then goes through the kqueue poller. For a build folder of its own.
+# With ALOOP_TEST_OVER_KQUEUE the whole library uses that model: every test, of loops and sockets
+# too, then goes through the kqueue poller. For a build folder of its own.
 option(ALOOP_TEST_OVER_KQUEUE "Linux: run all tests over the kqueue poller and a model of it" OFF)
 
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")

@@ -59,7 +59,8 @@ static void order_is_that_of_the_fds(void **state)
     }
 }
 
-/* After a short answer the next one goes on where it ended; once all was told, order is as before. */
+/* After a short answer the next one goes on where it ended; once all was told, order is as
+   before. */
 static void a_short_answer_leaves_no_trace(void **state)
 {
     static const int orders[][3] = {{1, 2, 0}, {0, 1, 2}};

@@ -205,7 +205,8 @@ static void outside_of_a_task(void **state)
     world_turns(world, 1);
 }
 
-/* A destructor that sets a value again would keep a task that is done from ever being given back. */
+/* A destructor that sets a value again would keep a task that is done from ever being given
+   back. */
 static int refusals;
 static aloop_local stubborn_key;
 

@@ -1,6 +1,6 @@
 /*
- * A stand-in for the <sys/event.h> of macOS and the BSDs, so that the kqueue poller can be compiled,
- * and run over a fake, where there is none. The numbers are macOS'.
+ * A stand-in for the <sys/event.h> of macOS and the BSDs, so that the kqueue poller can be
+ * compiled, and run over a fake, where there is none. The numbers are macOS'.
  */
 #ifndef ALOOP_TESTS_SYS_EVENT_H
 #define ALOOP_TESTS_SYS_EVENT_H
