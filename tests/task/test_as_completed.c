@@ -22,6 +22,7 @@ struct collector {
     aloop_future *future;
     struct world *world;
     size_t given;
+    int error;
 };
 
 static void note(struct world *world, const char *what, int64_t index, int64_t value)
@@ -32,15 +33,19 @@ static void note(struct world *world, const char *what, int64_t index, int64_t v
     world_mark(world, word);
 }
 
+static int begin(struct collector *self)
+{
+    int error = aloop_as_completed_open(&self->it, self->timeout);
+
+    return error < 0 ? error : aloop_as_completed_add_all(&self->it, self->tasks, self->count);
+}
+
 ALOOP_CORO(collector)
 {
     ALOOP_BEGIN;
-    int error = aloop_as_completed_open(&self->it, self->timeout);
-
-    if (error == 0)
-        error = aloop_as_completed_add_all(&self->it, self->tasks, self->count);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    self->error = begin(self);
+    if (self->error < 0)
+        ALOOP_RETURN(self->error);
     for (;;) {
         if (self->each > 0)
             ALOOP_AWAIT(
