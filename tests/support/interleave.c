@@ -58,8 +58,8 @@ struct interleave {
 };
 
 static const char *const action_names[INTERLEAVE_ACTION_COUNT] = {
-    "nothing",      "cancel-late",   "cancel-early", "cancel-twice",
-    "timeout-late", "timeout-early", "close"};
+    "nothing",      "cancel-late",  "cancel-two",    "cancel-early",
+    "cancel-twice", "timeout-late", "timeout-early", "close"};
 
 /* The run at hand: there is one at a time. */
 static struct interleave *current;
@@ -115,6 +115,15 @@ static void cancel(struct interleave *run, aloop_task *task)
         run->is_disturbed = true;
 }
 
+static void cancel_two(struct interleave *run, struct participant *participant)
+{
+    size_t after = (size_t)(participant - run->participants + 1) % run->count;
+
+    cancel(run, participant->task);
+    if (!run->participants[after].is_spared)
+        cancel(run, run->participants[after].task);
+}
+
 static bool is_due(const struct interleave *run, const struct participant *participant)
 {
     return participant == &run->participants[run->schedule.participant] &&
@@ -131,6 +140,8 @@ static void disturb_before(struct interleave *run, struct participant *participa
         return;
     if (run->schedule.action == INTERLEAVE_CANCEL_LATE)
         cancel(run, participant->task);
+    else if (run->schedule.action == INTERLEAVE_CANCEL_TWO)
+        cancel_two(run, participant);
     else if (run->schedule.action == INTERLEAVE_TIMEOUT_LATE)
         time_out(run, participant->task);
 }

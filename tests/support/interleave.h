@@ -32,6 +32,9 @@ enum interleave_action {
     INTERLEAVE_NOTHING,
     /* Cancelled just before the step: what it waited for has happened, and it has not heard. */
     INTERLEAVE_CANCEL_LATE,
+    /* The same, and so is the participant after it: what the one hands on, the other does not want
+       either. */
+    INTERLEAVE_CANCEL_TWO,
     /* Cancelled just after the step: it has begun to wait. */
     INTERLEAVE_CANCEL_EARLY,
     /* The same, and a second time just before its next step. */
