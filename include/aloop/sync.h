@@ -221,8 +221,8 @@ static inline void aloop_condition_init(aloop_condition *condition, aloop_lock *
  * Releases the lock, waits for a notification, and acquires the lock again. The outcome is 0;
  * -EPERM if the lock is not locked; or -ECANCELED, or -ETIMEDOUT under aloop_wait_for(): then, too,
  * the lock has been acquired again first, through any number of cancellations, and a notification
- * that had come has gone to another. Only where the task is thrown away with its loop, or the wait
- * loses a selection, is the lock not acquired. asyncio: wait().
+ * that had come has gone to another. Only where the task is thrown away with its loop is the lock
+ * not acquired. aloop_select() takes no such operation. asyncio: wait().
  */
 ALOOP_API aloop_op aloop_condition_wait(aloop_condition *condition);
 
