@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the library and the benchmarks, optimised, and runs them all, or those that are named:
-#     run.sh [-r ROUNDS] [callback timer yield spawn call echo memory instructions]
+#     run.sh [-r ROUNDS] [callback timer yield spawn call sync echo memory instructions]
 # The build goes to build/bench, or where ALOOP_BENCH_BUILD says.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -11,7 +11,7 @@ if [ "${1:-}" = -r ]; then
     rounds=$2
     shift 2
 fi
-[ $# -gt 0 ] || set -- callback timer yield spawn call echo memory instructions
+[ $# -gt 0 ] || set -- callback timer yield spawn call sync echo memory instructions
 
 mkdir -p "$build"
 if ! { cmake -S "$root" -B "$build" \
