@@ -1,9 +1,9 @@
 /*
  * Queues of eight-byte items. roundtrip: an item goes from one task to another and back, over two
  * queues that hold n items (a channel's classic measure: with n = 1 both tasks wait each time);
- * stream: one task puts and another gets, n items of room between them; and by priority, with n items
- * in the queue all the time. The second figure is what an item takes in memory. None of the rivals
- * has tasks.
+ * stream: one task puts and another gets, n items of room between them; and by priority, with n
+ * items in the queue all the time. The second figure is what an item takes in memory. None of the
+ * rivals has tasks.
  */
 #include "bench.h"
 
