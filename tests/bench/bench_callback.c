@@ -15,6 +15,8 @@
 #endif
 #ifdef HAVE_LIBEV
 #include <ev.h>
+/* libevent has a macro of the same name and another value: this one is taken before it comes. */
+enum { LIBEV_READ = EV_READ };
 #endif
 #ifdef HAVE_LIBEVENT
 #include <event2/event.h>
@@ -243,7 +245,7 @@ static struct ev_loop *ev_make(const struct bench_work *work)
 
     bench_check(loop != NULL, "ev_loop_new");
     if (has_fd(work)) {
-        ev_io_init(&io, ev_ignore, idle_fd(), EV_READ);
+        ev_io_init(&io, ev_ignore, idle_fd(), LIBEV_READ);
         ev_io_start(loop, &io);
     }
     return loop;

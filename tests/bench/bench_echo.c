@@ -20,6 +20,8 @@
 #endif
 #ifdef HAVE_LIBEV
 #include <ev.h>
+/* libevent has a macro of the same name and another value: this one is taken before it comes. */
+enum { LIBEV_READ = EV_READ };
 #endif
 #ifdef HAVE_LIBEVENT
 #include <event2/event.h>
@@ -196,7 +198,7 @@ static void serve_ev(const struct load *load)
 
     bench_check(loop != NULL, "ev_loop_new");
     for (size_t i = 0; i < load->count; i++) {
-        ev_io_init(&all[i], ev_readable, load->server_fds[i], EV_READ);
+        ev_io_init(&all[i], ev_readable, load->server_fds[i], LIBEV_READ);
         ev_io_start(loop, &all[i]);
     }
     ev_run(loop, 0);
