@@ -39,7 +39,7 @@ struct connection {
     size_t used;      /* bytes in `in` ... */
     size_t head_size; /* ... of which the first request's head is so much, when it is complete */
     uint64_t body_size;
-    bool is_head, is_http10, keep_alive, has_host;
+    bool is_head, is_http10, keep_alive, has_host, has_length;
     char *target;
 
     /* The response. */
