@@ -56,6 +56,8 @@ expect "a hidden file" 404 "$(code "$url/.hidden")"
 expect "a redirection" 200 "$(code -L "$url/sub")"
 expect "POST" 405 "$(code -d data "$url/hello.txt")"
 expect "a chunked body" 501 "$(code -H 'Transfer-Encoding: chunked' -d data "$url/hello.txt")"
+expect "a body of two sizes" 400 \
+    "$(code -H 'Content-Length: 0' -H 'Content-Length: 40' "$url/hello.txt")"
 expect "HTTP/1.0" 200 "$(code -0 "$url/hello.txt")"
 expect "a large header" 431 "$(code -H "X: $(head -c 9000 /dev/zero | tr '\0' x)" "$url/")"
 expect "two on one connection" "1 0" \
@@ -75,7 +77,7 @@ fi
 curl -s --max-time 60 --limit-rate 20M -o "$scratch/slow" -w '%{http_code}' "$url/large.bin" \
     >"$scratch/slow.code" &
 client=$!
-while ! curl -s "$url/status" | grep -q 'connections open 2'; do
+while ! [ -s "$scratch/slow" ]; do
     kill -0 $client 2>/dev/null || break
 done
 kill -TERM "$server"
