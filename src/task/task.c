@@ -63,7 +63,8 @@ aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args
     task->op.flags = 0;
     task->op.waiter = (aloop_waiter){.notify = task_notify};
     task->frame = first_frame(task);
-    memset(&task->alarm, 0, offsetof(struct aloop_task, timer) - offsetof(struct aloop_task, alarm));
+    memset(&task->alarm, 0,
+           offsetof(struct aloop_task, timer) - offsetof(struct aloop_task, alarm));
     if (loop->current_task != NULL)
         task->locals = locals_inherit(loop->current_task);
     future_init(&task->future, loop, FUTURE_TASK);
