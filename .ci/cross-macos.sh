@@ -81,10 +81,18 @@ for target in x86_64-macos aarch64-macos; do
     done
     # A dynamic library may not lack a symbol either.
     link "$work/libaloop.dylib" -shared $objects
-    for file in examples/*.c; do
+    for file in examples/*.c examples/*/main.c; do
         [ -e "$file" ] || continue
-        compile "$work/example.o" "$file"
-        link "$work/$(basename "$file" .c)" "$work/example.o" $objects
+        # An example of several files is a folder.
+        folder=$(dirname "$file")
+        sources=$file
+        [ "$folder" = examples ] || sources=$(echo "$folder"/*.c)
+        parts=
+        for part in $sources; do
+            compile "$work/example-$(basename "$part" .c).o" "$part"
+            parts="$parts $work/example-$(basename "$part" .c).o"
+        done
+        link "$work/example" $parts $objects
         examples=$((examples + 1))
     done
     echo "$target: $files files compiled without a warning, $examples examples linked"

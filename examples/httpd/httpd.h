@@ -4,6 +4,11 @@
 #ifndef HTTPD_H
 #define HTTPD_H
 
+#ifdef __APPLE__
+/* Its headers hide O_NOFOLLOW and mkdtemp() from a program that asks for POSIX alone. */
+#define _DARWIN_C_SOURCE 1
+#endif
+
 #include <aloop.h>
 #include <time.h>
 
