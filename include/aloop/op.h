@@ -25,8 +25,9 @@
  *     }
  *
  * and whoever sets it calls aloop_wake_all(&flag->waiters). While it waits, the operation lives in
- * the task, or in the case of an aloop_select(), at an address that stays. When it is cancelled, its
- * time is up, or another case was faster, the library takes it out of the wait list and forgets it.
+ * the task, or in the case of an aloop_select(), at an address that stays. When it is cancelled,
+ * its time is up, or another case was faster, the library takes it out of the wait list and forgets
+ * it.
  */
 #ifndef ALOOP_OP_H
 #define ALOOP_OP_H
