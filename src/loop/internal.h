@@ -56,7 +56,6 @@ struct aloop {
     bool is_virtual;
     bool is_boottime;
     int expected_from_outside; /* with the virtual clock: what keeps time from jumping */
-    int (*iterate)(aloop *loop, aloop_ns max_wait);
 
     /* Of the layer of tasks. */
     struct aloop_task *current_task;
@@ -151,9 +150,6 @@ aloop_ns loop_read_clock(const aloop *loop);
 void loop_memory_ref(aloop *loop);
 void loop_memory_unref(aloop *loop);
 
-/* One turn: what aloop.iterate is, without and with the checks of debug mode. */
-int loop_iterate(aloop *loop, aloop_ns max_wait);
-int loop_iterate_debug(aloop *loop, aloop_ns max_wait);
 /* Debug mode: runs an entry, and reports it if it was slow. */
 void loop_run_timed(aloop *loop, const struct ready_entry *entry);
 

@@ -75,7 +75,6 @@ static void loop_configure(aloop *loop, const aloop_options *options)
     loop->is_boottime = options->clock == ALOOP_CLOCK_BOOTTIME;
     loop->is_debug = options->debug;
     loop->has_checks = options->debug;
-    loop->iterate = options->debug ? loop_iterate_debug : loop_iterate;
     loop->busy_poll = options->busy_poll;
     loop->random = options->seed;
     loop->slow_callback =

@@ -217,35 +217,58 @@ static NOINLINE void shuffle_steps(aloop *loop)
     }
 }
 
-static void run_ready(aloop *loop)
+/* Runs what is ready: one turn, or, with `go_on`, turn after turn as long as no poll is due. As
+   nothing is collected in between, such turns follow each other without a seam: the next one is
+   what the queue holds when the last one is through. */
+static inline void run_ready(aloop *loop, bool go_on)
 {
     struct ready *ready = &loop->ready;
-    uint64_t end = ready->tail;
 
-    loop->since_poll += (uint32_t)(end - ready->head);
-    /* Less, not unequal: a fork()ed child may have run the loop on from inside a callback. */
-    while (ready->head < end) {
-        /* By value: the callback may grow the ring. */
-        struct ready_entry entry = ready->ring[(size_t)ready->head & ready->mask];
+    do {
+        uint64_t end = ready->tail;
 
-        ready->head++;
-        entry.run(loop, entry.arg);
-    }
+        if (ALOOP_UNLIKELY(loop->random != 0))
+            shuffle_steps(loop);
+        loop->since_poll += (uint32_t)(end - ready->head);
+        /* Less, not unequal: a fork()ed child may have run the loop on from inside a callback. */
+        while (ready->head < end) {
+            /* By value: the callback may grow the ring. */
+            struct ready_entry entry = ready->ring[(size_t)ready->head & ready->mask];
+
+            ready->head++;
+            entry.run(loop, entry.arg);
+        }
+    } while (go_on && ready->head != ready->tail && loop->since_poll < loop->poll_quota &&
+             !loop->is_stopping);
 }
 
-int loop_iterate(aloop *loop, aloop_ns max_wait)
+static inline int poll_if_due(aloop *loop, aloop_ns max_wait)
 {
-    if (ready_count(&loop->ready) == 0 || loop->since_poll >= loop->poll_quota ||
-        loop->is_stopping) {
-        int error = poll_and_collect(loop, max_wait);
+    if (ready_count(&loop->ready) > 0 && loop->since_poll < loop->poll_quota &&
+        !loop->is_stopping)
+        return 0;
+    return poll_and_collect(loop, max_wait);
+}
 
-        if (error < 0)
-            return error;
-    }
-    if (ALOOP_UNLIKELY(loop->random != 0))
-        shuffle_steps(loop);
-    run_ready(loop);
-    return 0;
+static int run_turn(aloop *loop, aloop_ns max_wait)
+{
+    int error = poll_if_due(loop, max_wait);
+
+    if (error >= 0)
+        run_ready(loop, false);
+    return error;
+}
+
+static int run_until_stopped(aloop *loop)
+{
+    int error;
+
+    do {
+        error = poll_if_due(loop, ALOOP_NEVER);
+        if (error >= 0)
+            run_ready(loop, true);
+    } while (error >= 0 && !loop->is_stopping);
+    return error;
 }
 
 /* --- the same with the checks of debug mode --- */
@@ -283,7 +306,7 @@ static void run_ready_timed(aloop *loop)
     }
 }
 
-int loop_iterate_debug(aloop *loop, aloop_ns max_wait)
+static int run_turn_timed(aloop *loop, aloop_ns max_wait)
 {
     int error = poll_and_collect(loop, max_wait);
 
@@ -293,6 +316,16 @@ int loop_iterate_debug(aloop *loop, aloop_ns max_wait)
         shuffle_steps(loop);
     run_ready_timed(loop);
     return 0;
+}
+
+static int run_until_stopped_timed(aloop *loop)
+{
+    int error;
+
+    do {
+        error = run_turn_timed(loop, ALOOP_NEVER);
+    } while (error == 0 && !loop->is_stopping);
+    return error;
 }
 
 /* --- running --- */
@@ -330,13 +363,11 @@ int aloop_run_forever(aloop *loop)
 
     if (error < 0)
         return error;
-    do {
-        error = loop->iterate(loop, ALOOP_NEVER);
-    } while (error == 0 && !loop->is_stopping);
+    error = loop->is_debug ? run_until_stopped_timed(loop) : run_until_stopped(loop);
     loop->is_stopping = false;
     loop_leave(loop);
     loop_end_if_unreferenced(loop);
-    return error;
+    return error < 0 ? error : 0;
 }
 
 /* How many callbacks have run in the loop's life, give or take the same number. */
@@ -353,7 +384,9 @@ int aloop_run_once(aloop *loop, aloop_ns timeout)
 
     if (error < 0)
         return error;
-    error = loop->iterate(loop, timeout < 0 ? 0 : timeout);
+    if (timeout < 0)
+        timeout = 0;
+    error = loop->is_debug ? run_turn_timed(loop, timeout) : run_turn(loop, timeout);
     count = callbacks_run(loop) - before;
     loop->is_stopping = false;
     loop_leave(loop);

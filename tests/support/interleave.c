@@ -52,7 +52,7 @@ struct interleave {
     size_t bytes; /* of memory that the loop has */
     bool is_disturbed;
     bool is_to_cancel_again;
-    bool is_turn_new;
+    uint64_t turn; /* the number of the first entry of the turn that runs */
     bool was_closed;
     const char *failure;
 };
@@ -214,9 +214,9 @@ static void intercept_steps(struct ready *ready)
 static bool is_step(const struct ready_entry *entry)
 {
     /* The first question of a turn is about the first entry, which has no other to change places
-       with. */
-    if (current->is_turn_new) {
-        current->is_turn_new = false;
+       with; and the queue has moved on since the last turn. */
+    if (current->turn != current->loop->ready.head) {
+        current->turn = current->loop->ready.head;
         intercept_steps(&current->loop->ready);
         return false;
     }
@@ -225,14 +225,6 @@ static bool is_step(const struct ready_entry *entry)
 }
 
 static struct upper_layer upper;
-
-/* Each future that is made tells the loop anew who the upper layer is. */
-static int iterate(aloop *loop, aloop_ns max_wait)
-{
-    loop->upper = &upper;
-    current->is_turn_new = true;
-    return loop_iterate(loop, max_wait);
-}
 
 /* --- one run --- */
 
@@ -245,9 +237,12 @@ static aloop *new_loop(struct interleave *run)
     options.seed = run->schedule.seed;
     options.allocator = (aloop_allocator){.alloc = counted_alloc, .context = run};
     assert_int_equal(aloop_new(&options, &loop), 0);
-    loop->iterate = iterate;
+    /* Known already when the first future would make its layer known. */
+    future_attach_layer(loop);
     upper = task_upper_layer;
     upper.is_step = is_step;
+    loop->upper = &upper;
+    run->turn = UINT64_MAX;
     return loop;
 }
 
