@@ -1,12 +1,20 @@
 #!/bin/sh
-# The program that README.md opens with compiles without a warning, with the flags that README.md
-# advises, in both coroutine modes, and does what it says there.
+# The programs of README.md compile without a warning, with the flags that README.md advises, in both
+# coroutine modes, and the first does what it says there.
 . "$(dirname "$0")/common.inc"
 library=${ALOOP_STATIC_LIBRARY:-$binary_dir/libaloop.a}
 
-awk '/^```c$/ && !done { inside = 1; next } /^```$/ { if (inside) done = 1; inside = 0 } inside' \
-    "$source_dir/README.md" >"$scratch/hello.c"
-grep -q aloop_run "$scratch/hello.c" || { echo "README.md has no program"; exit 1; }
+# program NUMBER: the NUMBER-th block of C.
+program() {
+    awk -v wanted="$1" '/^```c$/ { n++; inside = n == wanted; next } /^```$/ { inside = 0 } inside' \
+        "$source_dir/README.md"
+}
+
+program 1 >"$scratch/hello.c"
+program 2 >"$scratch/server.c"
+for name in hello server; do
+    grep -q aloop_run "$scratch/$name.c" || { echo "README.md has no $name"; exit 1; }
+done
 
 for mode in -UALOOP_STRICT_ISO "-DALOOP_STRICT_ISO"; do
     for compiler in gcc clang; do
@@ -18,10 +26,12 @@ for mode in -UALOOP_STRICT_ISO "-DALOOP_STRICT_ISO"; do
         if [ $compiler$mode = gcc-DALOOP_STRICT_ISO ]; then
             flags="$flags -Werror=jump-misses-init"
         fi
-        # shellcheck disable=SC2086
-        quietly $compiler -std=c11 -O2 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror \
-            $flags $mode -I "$source_dir/include" -o "$scratch/hello" "$scratch/hello.c" \
-            "$library" -pthread
+        for name in hello server; do
+            # shellcheck disable=SC2086
+            quietly $compiler -std=c11 -O2 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror \
+                $flags $mode -I "$source_dir/include" -o "$scratch/$name" "$scratch/$name.c" \
+                "$library" -pthread
+        done
         got=$("$scratch/hello" | tr '\n' ' ')
         if [ "$got" != "3 2 1 " ]; then
             echo "$compiler $mode: the program says \"$got\""
@@ -29,4 +39,4 @@ for mode in -UALOOP_STRICT_ISO "-DALOOP_STRICT_ISO"; do
         fi
     done
 done
-echo "readme: the program counts down"
+echo "readme: the programs compile, and the first counts down"
