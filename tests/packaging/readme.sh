@@ -1,6 +1,6 @@
 #!/bin/sh
-# The programs of README.md compile without a warning, with the flags that README.md advises, in both
-# coroutine modes, and the first does what it says there.
+# The programs of README.md compile without a warning, with the flags that README.md advises, in
+# both coroutine modes, and the first does what it says there.
 . "$(dirname "$0")/common.inc"
 library=${ALOOP_STATIC_LIBRARY:-$binary_dir/libaloop.a}
 
