@@ -151,7 +151,14 @@ static ALOOP_UNUSED int teardown(void **state)
 /* The calls by which a poller waits. */
 static ALOOP_UNUSED enum fault_call wait_call(const struct fixture *f)
 {
-    return f->kind == ALOOP_POLLER_POLL ? FAULT_POLL : FAULT_EPOLL_WAIT;
+    switch (f->kind) {
+    case ALOOP_POLLER_POLL:
+        return FAULT_POLL;
+    case ALOOP_POLLER_KQUEUE:
+        return FAULT_KEVENT;
+    default:
+        return FAULT_EPOLL_WAIT;
+    }
 }
 
 /* A socket pair, close-on-exec and non-blocking. */

@@ -274,11 +274,20 @@ static void ignore_alive(const aloop_alive *alive, void *arg)
     (void)arg;
 }
 
-/* A child whose aloop_after_fork() failed is where it was, and may try again. Told by the number
-   that stands for the process, so that no child is needed. */
+/* Plays a fork, by the number that stands for the process: so that no child is needed. A child does
+   not have its parent's kqueue. */
+static void play_fork(struct fixture *f, int64_t generation)
+{
+    if (f->kind == ALOOP_POLLER_KQUEUE)
+        assert_int_equal(sys.close(aloop_backend_fd(f->loop)), 0);
+    fault_fail_from(FAULT_FORK_GENERATION, 1, generation);
+}
+
+/* A child whose aloop_after_fork() failed is where it was, and may try again. */
 static void after_fork_fails(void **state)
 {
-    static const enum fault_call calls[] = {FAULT_EPOLL_CREATE, FAULT_WAKE_OPEN, FAULT_EPOLL_CTL};
+    static const enum fault_call calls[] = {FAULT_EPOLL_CREATE, FAULT_KQUEUE, FAULT_WAKE_OPEN,
+                                            FAULT_EPOLL_CTL, FAULT_KEVENT};
     struct fixture *f = *state;
     int fds[2];
 
@@ -287,7 +296,7 @@ static void after_fork_fails(void **state)
     must(aloop_call_later(f->loop, 5, note, TEXT("t")));
     put_byte(fds[1]);
     fault_install();
-    fault_fail_from(FAULT_FORK_GENERATION, 1, 77);
+    play_fork(f, 77);
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         for (unsigned n = 1; n <= 2; n++) {
             int error;
@@ -297,7 +306,7 @@ static void after_fork_fails(void **state)
             fault_clear(calls[i]);
             if (error == 0) {
                 /* More calls than there were: whole again, until the next fork. */
-                fault_fail_from(FAULT_FORK_GENERATION, 1, 78 + (int64_t)(i * 2 + n));
+                play_fork(f, 78 + (int64_t)(i * 2 + n));
                 continue;
             }
             assert_int_equal(error, -EMFILE);
@@ -328,7 +337,7 @@ static void fd_closed_before(void **state)
     must(aloop_add_reader(f->loop, one[0], note, TEXT("1")));
     must(aloop_add_reader(f->loop, two[0], note, TEXT("2")));
     fault_install();
-    fault_fail_from(FAULT_FORK_GENERATION, 1, 77);
+    play_fork(f, 77);
     close(one[0]);
     put_byte(two[1]);
     assert_int_equal(aloop_after_fork(f->loop), 0);

@@ -10,6 +10,9 @@
 static void options(void **state)
 {
     struct fixture *f = *state;
+    /* Only a test over the model of kqueue has both pollers. */
+    const bool has_all =
+        poller_class_for(ALOOP_POLLER_KQUEUE) && poller_class_for(ALOOP_POLLER_EPOLL);
     aloop_options wrong[7];
     aloop *loop = f->loop;
 
@@ -23,7 +26,7 @@ static void options(void **state)
     wrong[5].poller = (aloop_poller_kind)99;
     wrong[6].poller =
         poller_class_for(ALOOP_POLLER_KQUEUE) ? ALOOP_POLLER_EPOLL : ALOOP_POLLER_KQUEUE;
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < (has_all ? 6 : 7); i++) {
         assert_int_equal(aloop_new(&wrong[i], &loop), i < 5 ? -EINVAL : -ENOTSUP);
         assert_ptr_equal(loop, f->loop);
     }

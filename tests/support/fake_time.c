@@ -42,6 +42,18 @@ static int fake_epoll_wait(int epfd, struct epoll_event *events, int max, aloop_
     return count != 0 ? count : nothing_ready(timeout);
 }
 
+/* The call that waits is the one that registers, too; it then has changes, and does not wait. */
+static int fake_kevent(int kq, const struct kevent *changes, int change_count,
+                       struct kevent *events, int event_max, aloop_ns timeout)
+{
+    int count = before.kevent(kq, changes, change_count, events, event_max, 0);
+
+    if (change_count > 0)
+        return count;
+    note_wait(timeout);
+    return count != 0 ? count : nothing_ready(timeout);
+}
+
 static int fake_poll(struct pollfd *fds, nfds_t count, aloop_ns timeout)
 {
     int ready = before.poll(fds, count, 0);
@@ -61,6 +73,8 @@ void fake_time_install(aloop_ns now)
     sys.poll = fake_poll;
     if (sys.epoll_wait != NULL)
         sys.epoll_wait = fake_epoll_wait;
+    if (sys.kevent != NULL)
+        sys.kevent = fake_kevent;
 }
 
 void fake_time_remove(void)

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include "sys/sys.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/event.h>
@@ -45,6 +46,29 @@ static int model_kqueue(void)
     free(queues[fd]);
     queues[fd] = calloc(1, sizeof *queues[fd]);
     return fd;
+}
+
+static int model_close(int fd)
+{
+    if (fd >= 0 && fd < FDS) {
+        free(queues[fd]);
+        queues[fd] = NULL;
+    }
+    return sys_default.close(fd);
+}
+
+/* The other number then is the same queue; here it gets the registrations, and the first is to be
+   closed. */
+static int model_dup_over(int from, int to)
+{
+    int result = sys_default.dup_over(from, to);
+
+    if (result >= 0 && queues[from] != NULL) {
+        free(queues[to]);
+        queues[to] = malloc(sizeof *queues[to]);
+        *queues[to] = *queues[from];
+    }
+    return result;
 }
 
 static uint32_t asked(const struct knote *notes)
@@ -191,8 +215,20 @@ static int model_kevent(int kq, const struct kevent *changes, int change_count,
     return collect(kq, events, event_max, timeout);
 }
 
+/* A forked child does not have its parent's queues, and their numbers are free there. */
+static void forget_queues(void)
+{
+    for (int fd = 0; fd < FDS; fd++) {
+        if (queues[fd] != NULL)
+            model_close(fd);
+    }
+}
+
 __attribute__((constructor)) static void install(void)
 {
+    pthread_atfork(NULL, NULL, forget_queues);
+    sys.close = model_close;
+    sys.dup_over = model_dup_over;
     sys.kqueue = model_kqueue;
     sys.kevent = model_kevent;
 }
