@@ -7,6 +7,7 @@
 #define ALOOP_SRC_SYS_CALLS_H
 
 #include "sys/sys.h"
+#include <signal.h>
 
 /* sys_posix.c */
 int sys_close(int fd);
@@ -14,6 +15,9 @@ ssize_t sys_read(int fd, void *buffer, size_t size);
 ssize_t sys_write(int fd, const void *buffer, size_t size);
 ssize_t sys_recv(int fd, void *buffer, size_t size, int flags);
 ssize_t sys_send(int fd, const void *buffer, size_t size, int flags);
+ssize_t sys_sendv(int fd, const struct iovec *pieces, int count);
+ssize_t sys_writev(int fd, const struct iovec *pieces, int count);
+ssize_t sys_pread(int fd, void *buffer, size_t size, int64_t offset);
 int sys_bind(int fd, const struct sockaddr *address, socklen_t size);
 int sys_listen(int fd, int backlog);
 int sys_connect(int fd, const struct sockaddr *address, socklen_t size);
@@ -30,6 +34,15 @@ int sys_set_nonblocking(int fd, bool nonblocking);
 int sys_wake(int fd);
 int sys_wake_drain(int fd);
 
+/* Around a call that raises SIGPIPE and has no flag against that: the thread holds the signal back,
+   and takes it away if the call has raised it. `error` is the call's result. errno is as before. */
+struct sigpipe_guard {
+    sigset_t mask;
+    bool was_pending;
+};
+void sigpipe_hold(struct sigpipe_guard *guard);
+void sigpipe_release(const struct sigpipe_guard *guard, ssize_t error);
+
 /* fork.c */
 uint64_t sys_fork_generation(void);
 
@@ -40,6 +53,7 @@ int sys_accept(int fd, struct sockaddr *address, socklen_t *size);
 int sys_socketpair(int family, int type, int fds[2]);
 int sys_no_sigpipe(int fd);
 int sys_dup_over(int from, int to);
+ssize_t sys_sendfile(int to, int from, int64_t offset, size_t size);
 int sys_wake_open(int fds[2]);
 int sys_poll(struct pollfd *fds, nfds_t count, aloop_ns timeout);
 /* Asks the kernel's own poller about an fd that is neither a socket nor a pipe; `is_file`: a

@@ -6,7 +6,8 @@
 
 #define TABLE_COMMON                                                                               \
     .clock = sys_clock, .close = sys_close, .read = sys_read, .write = sys_write,                  \
-    .recv = sys_recv, .send = sys_send, .socket = sys_socket, .bind = sys_bind,                    \
+    .recv = sys_recv, .send = sys_send, .sendv = sys_sendv, .writev = sys_writev,                  \
+    .pread = sys_pread, .sendfile = sys_sendfile, .socket = sys_socket, .bind = sys_bind,                    \
     .listen = sys_listen, .accept = sys_accept, .connect = sys_connect, .shutdown = sys_shutdown,  \
     .getsockopt = sys_getsockopt, .setsockopt = sys_setsockopt, .getsockname = sys_getsockname,    \
     .getpeername = sys_getpeername, .socketpair = sys_socketpair, .no_sigpipe = sys_no_sigpipe,    \

@@ -51,6 +51,17 @@ struct sys {
     ssize_t (*recv)(int fd, void *buffer, size_t size, int flags);
     ssize_t (*send)(int fd, const void *buffer, size_t size, int flags);
 
+    /* Several pieces at once: to a socket, and to anything else that is written to (where SIGPIPE is
+       held back for the moment of the call, at the price of two more). EINTR: retried. */
+    ssize_t (*sendv)(int fd, const struct iovec *pieces, int count);
+    ssize_t (*writev)(int fd, const struct iovec *pieces, int count);
+    /* EINTR: retried. Blocks for as long as the disk takes. */
+    ssize_t (*pread)(int fd, void *buffer, size_t size, int64_t offset);
+    /* From a file to a socket or pipe within the kernel, without SIGPIPE. 0 at the end of the file;
+       -ENOTSUP, -ENOSYS or -EINVAL where the system cannot do that, or not for these two. EINTR:
+       retried. */
+    ssize_t (*sendfile)(int to, int from, int64_t offset, size_t size);
+
     /* Non-blocking, close-on-exec, without SIGPIPE. EINTR: cannot happen. */
     int (*socket)(int family, int type, int protocol);
     int (*bind)(int fd, const struct sockaddr *address, socklen_t size);

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -68,6 +69,23 @@ int sys_dup_over(int from, int to)
         got = dup3(from, to, O_CLOEXEC);
     while (got < 0 && (errno == EINTR || errno == EBUSY));
     return got < 0 ? -errno : 0;
+}
+
+/* The kernel sends on our behalf, and raises SIGPIPE as write does. */
+ssize_t sys_sendfile(int to, int from, int64_t offset, size_t size)
+{
+    struct sigpipe_guard guard;
+    off_t position = (off_t)offset;
+    ssize_t put;
+
+    sigpipe_hold(&guard);
+    do
+        put = sendfile(to, from, &position, size);
+    while (put < 0 && errno == EINTR);
+    if (put < 0)
+        put = -errno;
+    sigpipe_release(&guard, put);
+    return put;
 }
 
 int sys_wake_open(int fds[2])

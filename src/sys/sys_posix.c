@@ -4,6 +4,7 @@
  */
 #include "sys/calls.h"
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,6 +65,78 @@ ssize_t sys_send(int fd, const void *buffer, size_t size, int flags)
         put = send(fd, buffer, size, flags | MSG_NOSIGNAL);
     while (put < 0 && errno == EINTR);
     return put < 0 ? -errno : put;
+}
+
+ssize_t sys_sendv(int fd, const struct iovec *pieces, int count)
+{
+    struct msghdr message = {0};
+    ssize_t put;
+
+    /* The system only reads them. */
+    memcpy(&message.msg_iov, &pieces, sizeof pieces);
+    /* An int, or a size_t, from system to system. */
+    message.msg_iovlen = (unsigned)count;
+    do
+        put = sendmsg(fd, &message, MSG_NOSIGNAL);
+    while (put < 0 && errno == EINTR);
+    return put < 0 ? -errno : put;
+}
+
+/* While it does not block SIGPIPE, a thread has none pending; one that does may have had one
+   before, which is then not ours to take. */
+void sigpipe_hold(struct sigpipe_guard *guard)
+{
+    sigset_t only;
+    sigset_t pending;
+
+    sigemptyset(&only);
+    sigaddset(&only, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &only, &guard->mask);
+    guard->was_pending = sigismember(&guard->mask, SIGPIPE) == 1 && sigpending(&pending) == 0 &&
+                         sigismember(&pending, SIGPIPE) == 1;
+}
+
+void sigpipe_release(const struct sigpipe_guard *guard, ssize_t error)
+{
+    int saved = errno;
+    sigset_t set;
+    int signal_number;
+
+    /* Where it is ignored it is not pending, and waiting for it would never end. */
+    if (error == -EPIPE && !guard->was_pending && sigpending(&set) == 0 &&
+        sigismember(&set, SIGPIPE) == 1) {
+        sigemptyset(&set);
+        sigaddset(&set, SIGPIPE);
+        (void)sigwait(&set, &signal_number);
+    }
+    if (sigismember(&guard->mask, SIGPIPE) != 1)
+        (void)pthread_sigmask(SIG_SETMASK, &guard->mask, NULL);
+    errno = saved;
+}
+
+ssize_t sys_writev(int fd, const struct iovec *pieces, int count)
+{
+    struct sigpipe_guard guard;
+    ssize_t put;
+
+    sigpipe_hold(&guard);
+    do
+        put = writev(fd, pieces, count);
+    while (put < 0 && errno == EINTR);
+    if (put < 0)
+        put = -errno;
+    sigpipe_release(&guard, put);
+    return put;
+}
+
+ssize_t sys_pread(int fd, void *buffer, size_t size, int64_t offset)
+{
+    ssize_t got;
+
+    do
+        got = pread(fd, buffer, size, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
 }
 
 int sys_bind(int fd, const struct sockaddr *address, socklen_t size)

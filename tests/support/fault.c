@@ -27,6 +27,37 @@ static size_t fault_cut(size_t size)
     return most && most < size ? most : size;
 }
 
+/* How many of the pieces a cut call gets. */
+static int fault_cut_count(const struct iovec *pieces, int count)
+{
+    size_t left = atomic_load(&cut);
+
+    for (int i = 0; left > 0 && i < count; i++) {
+        if (pieces[i].iov_len >= left)
+            return i + 1;
+        left -= pieces[i].iov_len;
+    }
+    return count;
+}
+
+/* The pieces, the last of them cut short. */
+static const struct iovec *fault_cut_pieces(const struct iovec *pieces, int count)
+{
+    static _Thread_local struct iovec kept[64];
+    size_t left = atomic_load(&cut);
+    int last = fault_cut_count(pieces, count) - 1;
+
+    if (left == 0 || last < 0 || last >= (int)(sizeof kept / sizeof *kept))
+        return pieces;
+    for (int i = 0; i <= last; i++) {
+        kept[i] = pieces[i];
+        if (kept[i].iov_len > left)
+            kept[i].iov_len = left;
+        left -= kept[i].iov_len;
+    }
+    return kept;
+}
+
 static bool fault_hit(enum fault_call call, int64_t *result)
 {
     struct fault *fault = &faults[call];

@@ -27,6 +27,14 @@
       (fd, buffer, fault_cut(size), flags)) \
     X(SEND, ssize_t, send, (int fd, const void *buffer, size_t size, int flags), \
       (fd, buffer, fault_cut(size), flags)) \
+    X(SENDV, ssize_t, sendv, (int fd, const struct iovec *pieces, int count), \
+      (fd, fault_cut_pieces(pieces, count), fault_cut_count(pieces, count))) \
+    X(WRITEV, ssize_t, writev, (int fd, const struct iovec *pieces, int count), \
+      (fd, fault_cut_pieces(pieces, count), fault_cut_count(pieces, count))) \
+    X(PREAD, ssize_t, pread, (int fd, void *buffer, size_t size, int64_t offset), \
+      (fd, buffer, fault_cut(size), offset)) \
+    X(SENDFILE, ssize_t, sendfile, (int to, int from, int64_t offset, size_t size), \
+      (to, from, offset, fault_cut(size))) \
     X(SOCKET, int, socket, (int family, int type, int protocol), (family, type, protocol)) \
     X(BIND, int, bind, (int fd, const struct sockaddr *address, socklen_t size), \
       (fd, address, size)) \
@@ -90,7 +98,8 @@ void fault_fail(enum fault_call call, unsigned n, int64_t result);
 void fault_fail_from(enum fault_call call, unsigned n, int64_t result);
 /* Takes back what was said of a call. */
 void fault_clear(enum fault_call call);
-/* read, write, recv and send move at most `bytes` (> 0) at a time; 0: as many as asked. */
+/* read, write, recv, send and their kin move at most `bytes` (> 0) at a time; 0: as many as
+   asked. */
 void fault_cut_to(size_t bytes);
 
 /* Calls since fault_install(), those that were made to fail included. */
