@@ -26,6 +26,7 @@ enum timer_kind {
     TIMER_KIND_CALLBACK, /* aloop_call_later() and its kin */
     TIMER_KIND_TASK,     /* the deadline of a task's await */
     TIMER_KIND_SCOPE,    /* the deadline of a task's cancel scope */
+    TIMER_KIND_STREAM,   /* of a stream that is idle, or is being closed */
     TIMER_KIND_COUNT
 };
 
@@ -39,7 +40,14 @@ struct upper_layer {
     void (*describe)(const struct ready_entry *entry, aloop_exception_context *context);
 };
 
+/* Something of a layer above that ends with the loop: after its tasks, before its watches. */
+struct dependent {
+    struct list link; /* in loop->dependents */
+    void (*on_close)(aloop *loop, struct dependent *dependent);
+};
+
 struct post;
+struct streams;
 struct watch;
 
 struct aloop {
@@ -85,6 +93,9 @@ struct aloop {
     aloop_ns accept_pause;  /* until then; 0: it does not */
     aloop_ns accept_report; /* nobody is told again before */
     aloop_waitlist paused_accepts;
+
+    struct streams *streams; /* NULL before the first, and when the loop is closed */
+    struct list dependents;
 
     /* Calls from other threads. */
     _Atomic(struct post *) posts; /* newest first; POSTS_CLOSED when there are to be no more */

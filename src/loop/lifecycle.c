@@ -101,9 +101,22 @@ static void close_poller(aloop *loop)
     loop->poller = NULL;
 }
 
+/* Each may free itself. */
+static void dependents_close(aloop *loop)
+{
+    while (!list_is_empty(&loop->dependents)) {
+        struct dependent *dependent =
+            CONTAINER_OF(loop->dependents.next, struct dependent, link);
+
+        list_del(&dependent->link);
+        dependent->on_close(loop, dependent);
+    }
+}
+
 /* Everything but the loop's own memory. */
 static void loop_fini(aloop *loop)
 {
+    dependents_close(loop);
     watch_close_all(loop);
     posts_close(loop);
     callbacks_close(loop);
@@ -118,6 +131,7 @@ static int loop_init(aloop *loop)
     list_init(&loop->tasks);
     list_init(&loop->composites);
     list_init(&loop->always_ready);
+    list_init(&loop->dependents);
     loop->wake_fds[0] = -1;
     loop->wake_fds[1] = -1;
     atomic_init(&loop->references, 1);

@@ -73,7 +73,7 @@ static void evict_stale(aloop *loop, int fd)
         watch_close(loop, loop->fds[fd]);
 }
 
-int watch_open(aloop *loop, int fd, struct watch **out_watch)
+static int watch_open_edge(aloop *loop, int fd, bool is_file, struct watch **out_watch)
 {
     const struct poller_class *class = poller_class_of(loop->poller);
     struct watch *watch;
@@ -86,17 +86,29 @@ int watch_open(aloop *loop, int fd, struct watch **out_watch)
     if (error < 0)
         return error;
     watch->is_edge = true;
+    watch->is_file = is_file;
     /* Nothing is known yet: the first call of each direction tries. */
     watch->ready = POLLER_READ | POLLER_WRITE;
     error = class->add(loop->poller, fd, (uint64_t)slots_number(watch), POLLER_READ | POLLER_WRITE,
                        POLLER_EDGE);
-    if (error < 0) {
+    if (error < 0 && !(is_file && error == -EPERM)) {
         watch_free(loop, watch);
         return error;
     }
-    watch->registered = POLLER_READ | POLLER_WRITE;
+    if (error == 0)
+        watch->registered = POLLER_READ | POLLER_WRITE;
     *out_watch = watch;
     return 0;
+}
+
+int watch_open(aloop *loop, int fd, struct watch **out_watch)
+{
+    return watch_open_edge(loop, fd, false, out_watch);
+}
+
+int watch_open_file(aloop *loop, int fd, struct watch **out_watch)
+{
+    return watch_open_edge(loop, fd, true, out_watch);
 }
 
 void watch_close(aloop *loop, struct watch *watch)

@@ -25,6 +25,7 @@ struct watch {
     uint8_t ready;        /* edge: POLLER_READ and POLLER_WRITE as far as known */
     uint8_t hangup;       /* edge: HANGUP, ERROR once seen: then a short read is not the last */
     uint8_t busy;         /* edge: directions in which an operation waits: no second one */
+    bool is_file;         /* edge: no socket: a pipe, a terminal, a regular file */
     bool is_tcp;          /* edge: a short read or write means that the kernel has no more, or no
                              room; elsewhere it may have ended with a message or a passed fd */
     bool has_held;        /* edge: `held` is an accepted fd that there was no memory for: */
@@ -38,6 +39,9 @@ struct watch {
 
 /* Registers a socket of the library for life. 0 and *out_watch; -ENOMEM, or the kernel's error. */
 int watch_open(aloop *loop, int fd, struct watch **out_watch);
+/* The same for an fd that is no socket: what the kernel refuses to poll, a regular file, never
+   blocks, and is not registered at all. */
+int watch_open_file(aloop *loop, int fd, struct watch **out_watch);
 /* Unregisters, and wakes all who wait: they find out that the number names nothing. The fd stays
    open. */
 void watch_close(aloop *loop, struct watch *watch);
