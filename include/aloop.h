@@ -17,6 +17,7 @@
 #include <aloop/queue.h>
 #include <aloop/scope.h>
 #include <aloop/socket.h>
+#include <aloop/stream.h>
 #include <aloop/sync.h>
 #include <aloop/task.h>
 #include <aloop/wait.h>

@@ -1,0 +1,348 @@
+/*
+ * Writing to a stream. Small writes are gathered in the stream's buffer, which its ready entry
+ * sends; a large one is sent from where it is, with what was gathered before it, by the operation
+ * itself, which is then the stream's `sender`: until it has ended nobody else adds anything, so that
+ * nothing comes between its pieces.
+ *
+ * Waiting comes before taking, not behind it as in asyncio's write() and drain(): to the peer it is
+ * the same, and a small write that is cancelled while it waits has written nothing.
+ */
+#include "io/stream.h"
+
+/* What one call is given at most. */
+#define PIECES_MAX 16
+
+static int64_t transport_writev(struct stream *stream, const struct iovec *pieces, int count)
+{
+    int64_t put = stream->transport->writev(stream->context, pieces, count);
+
+    if (put <= 0)
+        return put < 0 ? put : -EAGAIN;
+    stream->loop->budget -= (int)((size_t)put >> 11);
+    stream_touch(stream);
+    return put;
+}
+
+/* --- what is gathered --- */
+
+/* `out` has got shorter, or nobody needs to wait for that any more. */
+void stream_tell_writers(struct stream *stream)
+{
+    if (buffer_size(&stream->out) <= stream->low)
+        stream->is_paused = false;
+    if (!stream->is_paused || stream->write_error < 0)
+        (void)aloop_wake_all(&stream->writers);
+}
+
+void stream_fail_writing(struct stream *stream, int error)
+{
+    if (stream->write_error == 0)
+        stream->write_error = error;
+    stream->is_paused = false;
+    buffer_fini(stream->loop->streams, &stream->out);
+    stream_tell_writers(stream);
+}
+
+static void out_sent(struct stream *stream, size_t size)
+{
+    stream->out.begin += size;
+    if (stream->out.begin == stream->out.end)
+        buffer_fini(stream->loop->streams, &stream->out);
+}
+
+static void send_eof(struct stream *stream)
+{
+    int error = stream->transport->shutdown(stream->context);
+
+    if (error == -EAGAIN) {
+        stream_wait(stream, true);
+        return;
+    }
+    stream->eof_is_sent = true;
+    if (error < 0)
+        stream_fail_writing(stream, error);
+    stream_tell_writers(stream);
+}
+
+/* 0: all is sent; -EAGAIN: has to wait; or an error. */
+int stream_send_gathered(struct stream *stream)
+{
+    size_t sent = 0;
+
+    while (buffer_size(&stream->out) > 0) {
+        struct iovec piece = {.iov_base = stream->out.block + stream->out.begin,
+                              .iov_len = buffer_size(&stream->out)};
+        int64_t put;
+
+        /* A peer that takes all there is does not keep the others from their turn. */
+        if (sent >= TRANSFER_MAX) {
+            stream_wake(stream);
+            return -EAGAIN;
+        }
+        put = transport_writev(stream, &piece, 1);
+        if (put == -EAGAIN)
+            stream_wait(stream, true);
+        if (put < 0)
+            return (int)put;
+        out_sent(stream, (size_t)put);
+        sent += (size_t)put;
+    }
+    return 0;
+}
+
+/* Corked, and nobody waits for what is gathered. */
+static bool is_held_back(const struct stream *stream)
+{
+    return stream->is_corked && !stream->is_paused && !stream->is_flushing &&
+           buffer_size(&stream->out) < ALOOP_STREAM_GATHER;
+}
+
+void stream_pump(struct stream *stream)
+{
+    int error;
+
+    aloop_waiter_unlink(&stream->waiter);
+    if (stream->write_error < 0)
+        return;
+    if (is_held_back(stream)) {
+        stream_tell_writers(stream);
+        return;
+    }
+    error = stream_send_gathered(stream);
+    if (error == 0)
+        stream->is_flushing = false;
+    if (error < 0 && error != -EAGAIN) {
+        stream_fail_writing(stream, error);
+        return;
+    }
+    if (error == 0 && stream->eof_is_wanted && !stream->eof_is_sent && stream->sender == NULL)
+        send_eof(stream);
+    stream_tell_writers(stream);
+}
+
+/* Copies small pieces to the end of the buffer, for which there must be room. */
+static void gather(struct stream *stream, const struct iovec *pieces, int count)
+{
+    struct buffer *out = &stream->out;
+
+    for (int i = 0; i < count; i++) {
+        if (pieces[i].iov_len > 0)
+            memcpy(out->block + out->end, pieces[i].iov_base, pieces[i].iov_len);
+        out->end += pieces[i].iov_len;
+    }
+}
+
+static int add(struct stream *stream, const struct iovec *pieces, int count, size_t size)
+{
+    if (size == 0)
+        return 0;
+    if (buffer_reserve(stream->loop->streams, &stream->out, size) < 0)
+        return -ENOMEM;
+    gather(stream, pieces, count);
+    /* Already waiting for room: it would only be refused again. */
+    if (buffer_size(&stream->out) >= ALOOP_STREAM_GATHER &&
+        !aloop_waiter_is_linked(&stream->waiter))
+        stream_pump(stream);
+    if (buffer_size(&stream->out) > stream->high)
+        stream->is_paused = true;
+    if (!aloop_waiter_is_linked(&stream->waiter) && buffer_size(&stream->out) > 0 &&
+        !is_held_back(stream))
+        stream_wake(stream);
+    return 0;
+}
+
+/* May anything be written? */
+int stream_write_check(const struct stream *stream)
+{
+    if (stream->write_error < 0)
+        return stream->write_error;
+    return stream->eof_is_wanted ? -EPIPE : 0;
+}
+
+int aloop_stream_write_nowait(const aloop_stream *stream, const void *data, size_t size)
+{
+    struct stream *found = stream_find(stream);
+    struct iovec piece = {.iov_len = size};
+    int error = found != NULL ? stream_write_check(found) : -EBADF;
+
+    if (error < 0)
+        return error;
+    if (found->sender != NULL)
+        return -EBUSY;
+    memcpy(&piece.iov_base, &data, sizeof data);
+    return add(found, &piece, 1, size);
+}
+
+/* --- operations --- */
+
+/* arg of the writes: the stream, the data or the pieces, the size or how many pieces, the size */
+enum { STREAM, DATA, COUNT, TOTAL };
+
+void stream_sender_ended(struct stream *stream)
+{
+    stream->sender = NULL;
+    if (stream->eof_is_wanted)
+        stream_wake(stream);
+    stream_tell_writers(stream);
+}
+
+aloop_poll stream_sender_ends(struct stream *stream, aloop_poll outcome)
+{
+    if (outcome < 0 && outcome != -EAGAIN)
+        stream_fail_writing(stream, (int)outcome);
+    stream_sender_ended(stream);
+    return outcome;
+}
+
+static void write_drop(aloop_task *task, aloop_op *op)
+{
+    struct stream *stream = stream_of_op(task, op);
+
+    if (stream != NULL && stream->sender == op)
+        stream_sender_ended(stream);
+}
+
+static const aloop_op_type write_type = {.name = "stream write", .drop = write_drop};
+static const aloop_op_type writev_type = {.name = "stream writev", .drop = write_drop};
+
+/* What the operation writes, as pieces; `single` is where that of a plain write is put. */
+static const struct iovec *op_pieces(const aloop_op *op, struct iovec *single, int *out_count)
+{
+    if (op->type == &writev_type) {
+        *out_count = (int)op->arg[COUNT].number;
+        return op->arg[DATA].data;
+    }
+    *single = (struct iovec){.iov_base = op->arg[DATA].pointer, .iov_len = op->arg[COUNT].size};
+    *out_count = 1;
+    return single;
+}
+
+/* What is gathered, and then the operation's own from byte `written` on, as far as there is room.
+   Returns how many pieces. */
+static int collect_pieces(const struct stream *stream, const aloop_op *op,
+                          struct iovec pieces[PIECES_MAX])
+{
+    struct iovec single;
+    size_t skip = stream->written;
+    int from_count;
+    const struct iovec *from = op_pieces(op, &single, &from_count);
+    int count = 0;
+
+    if (buffer_size(&stream->out) > 0)
+        pieces[count++] = (struct iovec){.iov_base = stream->out.block + stream->out.begin,
+                                         .iov_len = buffer_size(&stream->out)};
+    for (int i = 0; i < from_count && count < PIECES_MAX; i++) {
+        if (skip >= from[i].iov_len) {
+            skip -= from[i].iov_len;
+            continue;
+        }
+        pieces[count++] = (struct iovec){.iov_base = (char *)from[i].iov_base + skip,
+                                         .iov_len = from[i].iov_len - skip};
+        skip = 0;
+    }
+    return count;
+}
+
+static aloop_poll send_directly(aloop_task *task, aloop_op *op, struct stream *stream)
+{
+    stream->sender = op;
+    while (stream->written < op->arg[TOTAL].size) {
+        struct iovec pieces[PIECES_MAX];
+        int count = collect_pieces(stream, op, pieces);
+        size_t gathered = buffer_size(&stream->out);
+        int64_t put = transport_writev(stream, pieces, count);
+
+        if (put == -EAGAIN)
+            return stream_op_wait(stream, op, true);
+        if (put < 0)
+            return stream_sender_ends(stream, put);
+        out_sent(stream, (size_t)put < gathered ? (size_t)put : gathered);
+        stream->written += (size_t)put > gathered ? (size_t)put - gathered : 0;
+        if (task->future.loop->budget <= 0 && stream->written < op->arg[TOTAL].size)
+            return aloop_op_yield(task);
+    }
+    return stream_sender_ends(stream, (aloop_poll)op->arg[TOTAL].size);
+}
+
+/* Has somebody else the word, or is there too much? */
+bool stream_has_to_wait(const struct stream *stream, const aloop_op *op)
+{
+    return stream->sender != op && (stream->sender != NULL || stream->is_paused);
+}
+
+static aloop_poll write_poll(aloop_task *task, aloop_op *op)
+{
+    struct stream *stream = stream_of_op(task, op);
+    struct iovec single;
+    const struct iovec *pieces;
+    int count;
+    int error;
+
+    if (ALOOP_UNLIKELY(stream == NULL))
+        return -ECANCELED;
+    if (stream->sender == op)
+        return stream->write_error < 0 ? stream_sender_ends(stream, stream->write_error)
+                                       : send_directly(task, op, stream);
+    error = stream_write_check(stream);
+    if (error < 0)
+        return error;
+    if (stream_has_to_wait(stream, op))
+        return aloop_op_wait(op, &stream->writers);
+    stream->written = 0;
+    if (op->arg[TOTAL].size >= ALOOP_STREAM_GATHER)
+        return send_directly(task, op, stream);
+    pieces = op_pieces(op, &single, &count);
+    error = add(stream, pieces, count, op->arg[TOTAL].size);
+    if (error < 0)
+        return error;
+    stream->written = op->arg[TOTAL].size;
+    return (aloop_poll)op->arg[TOTAL].size;
+}
+
+static aloop_poll write_begin(aloop_task *task, aloop_op *op)
+{
+    int error = 0;
+    struct stream *stream = stream_begin(task, op, false, &error);
+
+    if (ALOOP_UNLIKELY(stream == NULL))
+        return error;
+    op->poll = write_poll;
+    return write_poll(task, op);
+}
+
+aloop_op aloop_stream_write(const aloop_stream *stream, const void *data, size_t size)
+{
+    return (aloop_op){
+        .poll = write_begin,
+        .type = &write_type,
+        .arg = {{.data = stream}, {.data = data}, {.size = size}, {.size = size}}};
+}
+
+static aloop_poll too_many_poll(aloop_task *task, aloop_op *op)
+{
+    (void)task;
+    (void)op;
+    return -EINVAL;
+}
+
+aloop_op aloop_stream_writev(const aloop_stream *stream, const struct iovec *pieces, int count)
+{
+    uint64_t total = 0;
+    bool is_valid = count >= 0;
+
+    for (int i = 0; i < count && is_valid; i++) {
+        is_valid = pieces[i].iov_len <= (uint64_t)INT64_MAX - total;
+        total += pieces[i].iov_len;
+    }
+    return (aloop_op){
+        .poll = is_valid ? write_begin : too_many_poll,
+        .type = &writev_type,
+        .arg = {{.data = stream}, {.data = pieces}, {.number = count}, {.size = (size_t)total}}};
+}
+
+size_t aloop_stream_written(const aloop_stream *stream)
+{
+    const struct stream *found = stream_find(stream);
+
+    return found != NULL ? found->written : 0;
+}
