@@ -21,9 +21,9 @@ struct fake_time {
 
 extern struct fake_time fake_time;
 
-/* Replaces sys.clock, sys.epoll_wait, sys.kevent and sys.poll. A wait for ever in which nothing is ready ends
-   with -ETIME, as nothing could end it. Before fault_install(), and taken back after fault_reset().
- */
+/* Replaces sys.clock, sys.epoll_wait, sys.kevent and sys.poll. A wait for ever in which nothing is
+   ready ends with -ETIME, as nothing could end it. Before fault_install(), and taken back after
+   fault_reset(). */
 void fake_time_install(aloop_ns now);
 void fake_time_remove(void);
 
