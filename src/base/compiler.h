@@ -34,9 +34,12 @@
  */
 #ifdef HAVE_ASAN
 #include <sanitizer/asan_interface.h>
+/* For a function whose frame is to be laid out as it is without the sanitizer. */
+#define PLAIN_FRAME __attribute__((no_sanitize_address))
 #define POISON(address, size) ASAN_POISON_MEMORY_REGION(address, size)
 #define UNPOISON(address, size) ASAN_UNPOISON_MEMORY_REGION(address, size)
 #else
+#define PLAIN_FRAME
 #define POISON(address, size) ((void)(address), (void)(size))
 #define UNPOISON(address, size) ((void)(address), (void)(size))
 #endif

@@ -11,6 +11,9 @@
 #include <aloop/group.h>
 #include <string.h>
 
+/* What debug builds leave on the stack where a coroutine is about to have its locals. */
+#define STACK_SPOILED 0xA5
+
 enum future_state { FUTURE_PENDING, FUTURE_FINISHED, FUTURE_CANCELLED };
 
 /*

@@ -117,12 +117,30 @@ static inline void frame_return(aloop *loop, struct aloop_task *task, aloop_fram
         frame_free(loop, frame);
 }
 
+#ifdef NDEBUG
+static inline void spoil_stack(void)
+{
+}
+#else
+/* A local that was wrongly expected to survive an await mostly does, as nothing else was at its
+   place on the C stack: until it does not. In debug builds it never does. */
+static NOINLINE PLAIN_FRAME void spoil_stack(void)
+{
+    unsigned char stack[1024];
+    /* A plain call on what nobody reads would be left out. */
+    void *(*volatile fill)(void *, int, size_t) = memset;
+
+    fill(stack, STACK_SPOILED, sizeof stack);
+}
+#endif
+
 /* Runs the innermost frame until the task waits, gives way, or is done. */
 static void task_run(aloop *loop, struct aloop_task *task)
 {
     for (;;) {
         aloop_frame *frame = task->frame;
 
+        spoil_stack();
         if (ALOOP_LIKELY(!(frame->flags & FRAME_ENDED)) && !frame->coro->step(frame).is_done) {
             if (task->frame == frame)
                 return;
