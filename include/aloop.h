@@ -20,6 +20,7 @@
 #include <aloop/stream.h>
 #include <aloop/sync.h>
 #include <aloop/task.h>
+#include <aloop/thread.h>
 #include <aloop/wait.h>
 #include <aloop/waitlist.h>
 

@@ -46,7 +46,29 @@ struct dependent {
     void (*on_close)(aloop *loop, struct dependent *dependent);
 };
 
-struct post;
+/* The same for what has threads: set when the first executor is made. */
+struct thread_layer {
+    void (*on_close)(aloop *loop);
+    /* In the child of a fork, where those threads are not. */
+    void (*after_fork)(aloop *loop);
+};
+
+enum {
+    EXECUTOR_JOBS,  /* aloop_to_thread(), files */
+    EXECUTOR_NAMES, /* the resolver, which may be stuck for minutes */
+    EXECUTOR_COUNT
+};
+
+/* A call from another thread. */
+struct post {
+    struct post *next;
+    aloop_callback *run;
+    void *arg;
+    aloop_threadsafe_call *call; /* NULL: cannot be cancelled */
+    bool is_kept; /* its memory is that of who posts it, who may post it again when it runs */
+};
+
+struct executor;
 struct streams;
 struct watch;
 
@@ -102,6 +124,13 @@ struct aloop {
     struct post *inbox;           /* oldest first: collected, about to run */
     int wake_fds[2];
     struct lock lock; /* guards the wake fd against closing, and the end of cancellable posts */
+
+    /* Work for other threads. */
+    struct executor *executors[EXECUTOR_COUNT]; /* NULL until there is some */
+    const struct thread_layer *threads;
+    unsigned thread_limit;       /* of EXECUTOR_JOBS */
+    aloop_ns thread_patience;    /* how long the end of the loop waits for a job */
+    aloop_ns thread_deadline;    /* of the closing that is on; 0: of none */
 
     int64_t run_correction; /* callbacks that ran, less entries of the ready queue that did */
 
@@ -178,6 +207,9 @@ size_t callbacks_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void 
 int posts_open(aloop *loop);
 void posts_collect(aloop *loop);
 void posts_close(aloop *loop);
+/* Posts a call whose memory stays the caller's. Allocates nothing: 0, -ALOOP_ECLOSED, -ECHILD. Any
+   thread. */
+int posts_push(aloop *loop, struct post *item);
 /* In the child of a fork: a thread that is not here may have held the lock. */
 void posts_forget_lock(aloop *loop);
 bool posts_are_pending(const aloop *loop);

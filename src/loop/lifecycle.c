@@ -13,6 +13,10 @@
 #include <string.h>
 
 #define SLOW_CALLBACK_DEFAULT ALOOP_MS(100)
+/* asyncio: shutdown_default_executor(). */
+#define THREAD_PATIENCE_DEFAULT ALOOP_SEC(300)
+/* Jobs wait, mostly: more than there are processors, less than would be a crowd. */
+#define THREAD_LIMIT_DEFAULT 8
 
 static void loop_free(aloop *loop)
 {
@@ -77,6 +81,8 @@ static void loop_configure(aloop *loop, const aloop_options *options)
     loop->has_checks = options->debug;
     loop->busy_poll = options->busy_poll;
     loop->random = options->seed;
+    loop->thread_limit = THREAD_LIMIT_DEFAULT;
+    loop->thread_patience = THREAD_PATIENCE_DEFAULT;
     loop->slow_callback =
         options->slow_callback > 0 ? options->slow_callback : SLOW_CALLBACK_DEFAULT;
 }
@@ -197,6 +203,9 @@ int aloop_close(aloop *loop)
     if (loop->upper != NULL)
         loop->upper->on_close(loop);
     loop_fini(loop);
+    /* Last: what its threads have posted is dropped by now. */
+    if (loop->threads != NULL)
+        loop->threads->on_close(loop);
     return 0;
 }
 
@@ -221,6 +230,8 @@ int aloop_after_fork(aloop *loop)
     error = open_descriptors(loop);
     if (error == 0)
         error = watch_register_all(loop);
+    if (error == 0 && loop->threads != NULL)
+        loop->threads->after_fork(loop);
     if (error < 0)
         loop->fork_generation = NOT_WHOLE;
     return error;

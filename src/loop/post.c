@@ -11,13 +11,6 @@
 
 enum post_state { POST_QUEUED, POST_RUNNING, POST_DONE, POST_CANCELLED };
 
-struct post {
-    struct post *next;
-    aloop_callback *run;
-    void *arg;
-    aloop_threadsafe_call *call; /* NULL: cannot be cancelled */
-};
-
 struct aloop_threadsafe_call {
     aloop *loop;
     atomic_int state;
@@ -28,23 +21,17 @@ struct aloop_threadsafe_call {
 static struct post posts_closed;
 #define POSTS_CLOSED (&posts_closed)
 
-static int post(aloop *loop, aloop_callback *run, void *arg, aloop_threadsafe_call *call)
+int posts_push(aloop *loop, struct post *item)
 {
-    struct post *item, *head;
+    struct post *head;
 
     /* The wake fd of a fork()ed child is its parent's. */
     if (loop_is_forked(loop))
         return -ECHILD;
-    item = memory_alloc(&loop->memory, sizeof *item);
-    if (item == NULL)
-        return -ENOMEM;
-    *item = (struct post){.run = run, .arg = arg, .call = call};
     head = atomic_load_explicit(&loop->posts, memory_order_relaxed);
     do {
-        if (head == POSTS_CLOSED) {
-            memory_free(&loop->memory, item, sizeof *item);
+        if (head == POSTS_CLOSED)
             return -ALOOP_ECLOSED;
-        }
         item->next = head;
     } while (!atomic_compare_exchange_weak_explicit(&loop->posts, &head, item, memory_order_release,
                                                     memory_order_relaxed));
@@ -55,6 +42,29 @@ static int post(aloop *loop, aloop_callback *run, void *arg, aloop_threadsafe_ca
         lock_release(&loop->lock);
     }
     return 0;
+}
+
+static void post_free(aloop *loop, struct post *item)
+{
+    if (!item->is_kept)
+        memory_free(&loop->memory, item, sizeof *item);
+}
+
+static int post(aloop *loop, aloop_callback *run, void *arg, aloop_threadsafe_call *call)
+{
+    struct post *item;
+    int error;
+
+    if (loop_is_forked(loop))
+        return -ECHILD;
+    item = memory_alloc(&loop->memory, sizeof *item);
+    if (item == NULL)
+        return -ENOMEM;
+    *item = (struct post){.run = run, .arg = arg, .call = call};
+    error = posts_push(loop, item);
+    if (error < 0)
+        post_free(loop, item);
+    return error;
 }
 
 int aloop_call_soon_threadsafe(aloop *loop, aloop_callback *callback, void *arg)
@@ -146,7 +156,7 @@ static void run_inbox(aloop *loop, void *arg)
     while (item != NULL) {
         struct post current = *item;
 
-        memory_free(&loop->memory, item, sizeof *item);
+        post_free(loop, item);
         if (current.call != NULL)
             run_cancellable(loop, &current);
         else
@@ -255,7 +265,7 @@ static void drop_all(aloop *loop, struct post *item)
             (void)atomic_compare_exchange_strong(&item->call->state, &state, POST_CANCELLED);
             aloop_threadsafe_call_unref(item->call);
         }
-        memory_free(&loop->memory, item, sizeof *item);
+        post_free(loop, item);
         item = next;
     }
 }

@@ -43,6 +43,9 @@ struct sigpipe_guard {
 void sigpipe_hold(struct sigpipe_guard *guard);
 void sigpipe_release(const struct sigpipe_guard *guard, ssize_t error);
 
+/* thread.c */
+int sys_thread_create(pthread_t *out_thread, void *(*run)(void *arg), void *arg);
+
 /* fork.c */
 uint64_t sys_fork_generation(void);
 

@@ -23,6 +23,10 @@ void lock_release(struct lock *lock);
 /* Releases, waits for a broadcast, and acquires again. May return without one: the caller checks
    its condition in a loop. */
 void lock_wait(struct lock *lock);
+/* The same for at most `timeout`, more than 0: false when that is over. */
+bool lock_wait_for(struct lock *lock, aloop_ns timeout);
+/* Wakes one that waits; called while holding the lock. */
+void lock_signal(struct lock *lock);
 /* Wakes all that wait; called while holding the lock, so that none can miss it. */
 void lock_broadcast(struct lock *lock);
 

@@ -15,7 +15,7 @@
     .fd_is_pollable = sys_fd_is_pollable, .dup_over = sys_dup_over,                                \
     .set_nonblocking = sys_set_nonblocking,                                                        \
     .wake_open = sys_wake_open, .wake = sys_wake, .wake_drain = sys_wake_drain, .poll = sys_poll,  \
-    .fork_generation = sys_fork_generation
+    .thread_create = sys_thread_create, .fork_generation = sys_fork_generation
 
 /* With ALOOP_TEST_KQUEUE alone the kqueue members stay NULL: a test supplies them. */
 #if defined(__linux__)

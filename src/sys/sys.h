@@ -16,6 +16,7 @@
 
 #include <aloop/base.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -117,6 +118,11 @@ struct sys {
     int (*kevent)(int kq, const struct kevent *changes, int change_count, struct kevent *events,
                   int event_max, aloop_ns timeout);
 
+    /* A thread that can be joined, with a small stack (SYS_THREAD_STACK) and all signals blocked
+       but those that a fault raises: handlers are for the program's own threads. -EAGAIN, -ENOMEM.
+       EINTR: cannot happen. */
+    int (*thread_create)(pthread_t *out_thread, void *(*run)(void *arg), void *arg);
+
     /* A number that differs between a process and its fork()ed child: how a loop finds out that it
        was carried into one. Costs a few loads. vfork, and clone or _Fork without handlers, are not
        seen: their children may only exec. */
@@ -133,6 +139,15 @@ extern const short sys_poll_rdhup;
 
 /* SO_REUSEPORT, which POSIX does not know; -1 where there is none. */
 extern const int sys_reuse_port;
+
+/* What is enough for the deepest that a job of ordinary code and the system's resolver go. Address
+   space, not memory: pages that are not touched are not there. */
+#define SYS_THREAD_STACK ((size_t)512 << 10)
+
+/* Waits for a thread to end; lets go of one that nobody will wait for. Cannot fail for a thread
+   that was made by the table, and neither joined nor detached before. */
+void sys_thread_join(pthread_t thread);
+void sys_thread_detach(pthread_t thread);
 
 /* A number that no other living thread has. Never 0. */
 uintptr_t sys_thread_id(void);

@@ -77,6 +77,8 @@
       (int kq, const struct kevent *changes, int change_count, struct kevent *events, \
        int event_max, aloop_ns timeout), \
       (kq, changes, change_count, events, event_max, timeout)) \
+    X(THREAD_CREATE, int, thread_create, \
+      (pthread_t *out_thread, void *(*run)(void *arg), void *arg), (out_thread, run, arg)) \
     X(FORK_GENERATION, uint64_t, fork_generation, (void), ())
 
 enum fault_call {
