@@ -32,7 +32,7 @@ struct visit {
     ALOOP_FRAME;
     struct crawl *crawl;
     int page;
-    int i;
+    int i, link;
     aloop_hold token;
 };
 
@@ -50,13 +50,12 @@ ALOOP_CORO(visit)
     self->crawl->fetched++;
     /* Two links, and one back to the start. */
     for (self->i = 0; self->i <= 2; self->i++) {
-        int link = self->i < 2 ? 2 * self->page + 1 + self->i : 0;
-
-        if (link >= PAGES || self->crawl->seen[link])
+        self->link = self->i < 2 ? 2 * self->page + 1 + self->i : 0;
+        if (self->link >= PAGES || self->crawl->seen[self->link])
             continue;
-        self->crawl->seen[link] = true;
-        ALOOP_TRY(
-            aloop_group_start(&self->crawl->group, visit, .crawl = self->crawl, .page = link));
+        self->crawl->seen[self->link] = true;
+        ALOOP_TRY(aloop_group_start(&self->crawl->group, visit, .crawl = self->crawl,
+                                    .page = self->link));
     }
     ALOOP_END;
 }
