@@ -37,6 +37,37 @@ TEST_CORO(closing_wakes_who_waits)
 
 RUN_TEST(closing_wakes_who_waits)
 
+static void never(aloop *loop, void *arg)
+{
+    (void)loop;
+    (void)arg;
+    fail();
+}
+
+/* S39: the fd of a live socket is the library's to watch. A second registration would take the
+   place of the first, and who waits on the socket would wait for ever. */
+TEST_CORO(a_reader_on_a_socket_is_refused)
+{
+    ALOOP_BEGIN;
+    OPEN_PAIR();
+    self->task = io_start(aloop_recv(&self->pair[0], self->small, 16));
+    TURNS();
+    assert_int_equal(aloop_add_reader(aloop_get_running_loop(), aloop_socket_fd(&self->pair[0]),
+                                      never, NULL),
+                     -EBUSY);
+    assert_int_equal(aloop_add_writer(aloop_get_running_loop(), aloop_socket_fd(&self->pair[0]),
+                                      never, NULL),
+                     -EBUSY);
+    assert_false(aloop_remove_reader(aloop_get_running_loop(), aloop_socket_fd(&self->pair[0])));
+    ALOOP_TRY(aloop_send_all(&self->pair[1], "x", 1));
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    assert_int_equal(self->result, 1);
+    close_pair(self->pair);
+    ALOOP_END;
+}
+
+RUN_TEST(a_reader_on_a_socket_is_refused)
+
 static void assert_names_nothing(aloop_socket *socket)
 {
     aloop_address address;
@@ -240,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_EACH_POLLER(test_closing_wakes_who_waits),
+        ON_EACH_POLLER(test_a_reader_on_a_socket_is_refused),
         ON_EACH_POLLER(test_a_stale_copy_names_nothing),
         ON_EACH_POLLER(test_a_zero_socket_names_nothing),
         ON_EACH_POLLER(test_an_error_of_close_is_nothing),
