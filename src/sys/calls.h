@@ -28,6 +28,8 @@ int sys_getsockname(int fd, struct sockaddr *address, socklen_t *size);
 int sys_getpeername(int fd, struct sockaddr *address, socklen_t *size);
 int sys_unlink(const char *path);
 int sys_path_is_socket(const char *path);
+int sys_path_identity(const char *path, uint64_t out_identity[2]);
+int sys_listen_fds(void);
 int sys_fd_is_open(int fd);
 int sys_fd_is_pollable(int fd);
 int sys_set_nonblocking(int fd, bool nonblocking);

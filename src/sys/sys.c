@@ -11,7 +11,9 @@
     .listen = sys_listen, .accept = sys_accept, .connect = sys_connect, .shutdown = sys_shutdown,  \
     .getsockopt = sys_getsockopt, .setsockopt = sys_setsockopt, .getsockname = sys_getsockname,    \
     .getpeername = sys_getpeername, .socketpair = sys_socketpair, .no_sigpipe = sys_no_sigpipe,    \
-    .unlink = sys_unlink, .path_is_socket = sys_path_is_socket, .fd_is_open = sys_fd_is_open,      \
+    .unlink = sys_unlink, .path_is_socket = sys_path_is_socket,                                   \
+    .path_identity = sys_path_identity, .listen_fds = sys_listen_fds,                              \
+    .fd_is_open = sys_fd_is_open,                                                                  \
     .fd_is_pollable = sys_fd_is_pollable, .dup_over = sys_dup_over,                                \
     .set_nonblocking = sys_set_nonblocking,                                                        \
     .wake_open = sys_wake_open, .wake = sys_wake, .wake_drain = sys_wake_drain, .poll = sys_poll,  \

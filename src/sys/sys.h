@@ -52,8 +52,8 @@ struct sys {
     ssize_t (*recv)(int fd, void *buffer, size_t size, int flags);
     ssize_t (*send)(int fd, const void *buffer, size_t size, int flags);
 
-    /* Several pieces at once: to a socket, and to anything else that is written to (where SIGPIPE is
-       held back for the moment of the call, at the price of two more). EINTR: retried. */
+    /* Several pieces at once: to a socket, and to anything else that is written to (where SIGPIPE
+       is held back for the moment of the call, at the price of two more). EINTR: retried. */
     ssize_t (*sendv)(int fd, const struct iovec *pieces, int count);
     ssize_t (*writev)(int fd, const struct iovec *pieces, int count);
     /* EINTR: retried. Blocks for as long as the disk takes. */
@@ -84,6 +84,11 @@ struct sys {
     int (*unlink)(const char *path);
     /* 1 if the path is a socket's (and no link to one), 0 if it is something else; -ENOENT, ... */
     int (*path_is_socket)(const char *path);
+    /* What tells the thing at that path (a link itself) from all others: 0; -ENOENT, ... */
+    int (*path_identity)(const char *path, uint64_t out_identity[2]);
+    /* How many fds, from 3 on, LISTEN_PID and LISTEN_FDS of the environment say were handed to this
+       process to listen on; they are made close-on-exec. */
+    int (*listen_fds)(void);
     /* 1 if the fd is open, else -EBADF. EINTR: cannot happen. */
     int (*fd_is_open)(int fd);
     /* 1 if the kernel can tell when the fd is ready; -EPERM if it cannot (regular files,

@@ -4,6 +4,7 @@
  */
 #include "sys/calls.h"
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -193,6 +194,41 @@ int sys_path_is_socket(const char *path)
     if (lstat(path, &status) < 0)
         return -errno;
     return S_ISSOCK(status.st_mode) ? 1 : 0;
+}
+
+int sys_path_identity(const char *path, uint64_t out_identity[2])
+{
+    struct stat status;
+
+    if (lstat(path, &status) < 0)
+        return -errno;
+    out_identity[0] = (uint64_t)status.st_dev;
+    out_identity[1] = (uint64_t)status.st_ino;
+    return 0;
+}
+
+/* A whole number, -1 if the text is anything else. */
+static long number_of(const char *text)
+{
+    char *end;
+    long number;
+
+    if (text == NULL || *text < '0' || *text > '9')
+        return -1;
+    number = strtol(text, &end, 10);
+    return *end == '\0' ? number : -1;
+}
+
+int sys_listen_fds(void)
+{
+    enum { FIRST = 3, MOST = 1024 };
+    long count = number_of(getenv("LISTEN_FDS"));
+
+    if (number_of(getenv("LISTEN_PID")) != (long)getpid() || count <= 0 || count > MOST)
+        return 0;
+    for (int fd = FIRST; fd < FIRST + (int)count; fd++)
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return (int)count;
 }
 
 int sys_fd_is_open(int fd)

@@ -57,6 +57,8 @@
     X(NO_SIGPIPE, int, no_sigpipe, (int fd), (fd)) \
     X(UNLINK, int, unlink, (const char *path), (path)) \
     X(PATH_IS_SOCKET, int, path_is_socket, (const char *path), (path)) \
+    X(PATH_IDENTITY, int, path_identity, (const char *path, uint64_t *identity), (path, identity)) \
+    X(LISTEN_FDS, int, listen_fds, (void), ()) \
     X(FD_IS_OPEN, int, fd_is_open, (int fd), (fd)) \
     X(FD_IS_POLLABLE, int, fd_is_pollable, (int fd), (fd)) \
     X(DUP_OVER, int, dup_over, (int from, int to), (from, to)) \
