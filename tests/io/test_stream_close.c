@@ -1,0 +1,215 @@
+/* The end of streams. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "drainer.h"
+
+#define BIG ((size_t)1 << 20)
+
+/* S161, P82, P83: the end comes after the last byte; reading goes on, writing does not. */
+STREAM_TEST(write_eof)
+{
+    ALOOP_BEGIN;
+    OPEN();
+    self->data = calloc(1, BIG);
+    assert_int_equal(aloop_stream_write_nowait(&self->stream, self->data, BIG), 0);
+    assert_int_equal(aloop_stream_write_eof(&self->stream), 0);
+    assert_int_equal(aloop_stream_write_eof(&self->stream), 0);
+    ALOOP_AWAIT(aloop_stream_write(&self->stream, "x", 1));
+    EXPECT(-EPIPE);
+    assert_int_equal(aloop_stream_write_nowait(&self->stream, "x", 1), -EPIPE);
+    self->task = io_start(aloop_stream_flush(&self->stream));
+    ALOOP_AWAIT(aloop_recv_exactly(&self->peer, self->data, BIG));
+    EXPECT(BIG);
+    ALOOP_AWAIT(aloop_recv(&self->peer, self->data, 1));
+    EXPECT(0);
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    EXPECT(0);
+    FEED("still here");
+    ALOOP_AWAIT(aloop_stream_read_exactly(&self->stream, self->small, 10));
+    EXPECT(10);
+    free(self->data);
+    CLOSE();
+    ALOOP_END;
+}
+
+STREAM_RUN(write_eof)
+
+/* S160, S174: closing sends what was written, also with input that nobody has read. */
+STREAM_TEST(closing_flushes)
+{
+    ALOOP_BEGIN;
+    OPEN();
+    self->data = malloc(BIG);
+    fill_pattern(self->data, BIG);
+    FEED("unread");
+    ALOOP_AWAIT(aloop_stream_peek(&self->stream, 1, &self->slice));
+    assert_int_equal(aloop_stream_write_nowait(&self->stream, self->data, BIG), 0);
+    aloop_stream_close(&self->stream);
+    assert_false(aloop_stream_is_open(&self->stream));
+    self->task = io_start(aloop_stream_wait_closed(&self->stream));
+    self->second = io_start(aloop_stream_wait_closed(&self->stream));
+    TURNS();
+    assert_false(aloop_task_done(self->task));
+    ALOOP_AWAIT(aloop_call(drainer, .socket = self->peer, .pattern = self->data));
+    EXPECT(BIG);
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    EXPECT(0);
+    ALOOP_AWAIT(aloop_join_unref(self->second));
+    EXPECT(0);
+    /* And long after that. */
+    ALOOP_AWAIT(aloop_stream_wait_closed(&self->stream));
+    EXPECT(0);
+    free(self->data);
+    CLOSE();
+    ALOOP_END;
+}
+
+STREAM_RUN(closing_flushes)
+
+/* S160: aborting does not; and says so to who waits. */
+STREAM_TEST(aborting_does_not)
+{
+    ALOOP_BEGIN;
+    OPEN();
+    self->data = malloc(BIG);
+    fill_pattern(self->data, BIG);
+    assert_int_equal(aloop_stream_write_nowait(&self->stream, self->data, BIG), 0);
+    TURNS();
+    aloop_stream_close(&self->stream);
+    self->task = io_start(aloop_stream_wait_closed(&self->stream));
+    TURNS();
+    aloop_stream_abort(&self->stream);
+    aloop_stream_abort(&self->stream);
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    EXPECT(-ECANCELED);
+    ALOOP_AWAIT(aloop_call(drainer, .socket = self->peer, .pattern = self->data));
+    assert_true(self->result < (int64_t)BIG);
+    free(self->data);
+    CLOSE();
+    ALOOP_END;
+}
+
+STREAM_RUN(aborting_does_not)
+
+/* U29: a peer that never reads does not keep a closed stream for ever. */
+STREAM_TEST(closing_has_a_deadline)
+{
+    aloop_stream_options options = ALOOP_STREAM_OPTIONS_INIT;
+
+    ALOOP_BEGIN;
+    options.close_timeout = ALOOP_SEC(5);
+    open_stream(&self->stream, &self->peer, &options);
+    self->data = calloc(1, BIG);
+    assert_int_equal(aloop_stream_write_nowait(&self->stream, self->data, BIG), 0);
+    aloop_stream_close(&self->stream);
+    ALOOP_AWAIT(aloop_stream_wait_closed(&self->stream));
+    EXPECT(-ETIMEDOUT);
+    assert_in_range(aloop_time(aloop_get_running_loop()), ALOOP_SEC(5), ALOOP_SEC(6));
+    free(self->data);
+    CLOSE();
+    ALOOP_END;
+}
+
+STREAM_RUN(closing_has_a_deadline)
+
+/* P84: with unread input TCP would answer a close by a reset, which may destroy what was sent last;
+   lingering, the stream reads on until the peer has ended. */
+STREAM_TEST(lingering)
+{
+    aloop_stream_options options = ALOOP_STREAM_OPTIONS_INIT;
+
+    ALOOP_BEGIN;
+    options.linger = ALOOP_SEC(5);
+    open_stream(&self->stream, &self->peer, &options);
+    FEED("unread");
+    ALOOP_AWAIT(aloop_stream_write(&self->stream, "bye", 3));
+    aloop_stream_close(&self->stream);
+    ALOOP_AWAIT(aloop_recv(&self->peer, self->small, 10));
+    EXPECT(3);
+    ALOOP_AWAIT(aloop_recv(&self->peer, self->small, 10));
+    EXPECT(0);
+    /* It still takes what comes. */
+    FEED("more of the same");
+    TURNS();
+    FEED("more of the same");
+    self->task = io_start(aloop_stream_wait_closed(&self->stream));
+    TURNS();
+    assert_false(aloop_task_done(self->task));
+    aloop_socket_close(&self->peer);
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    EXPECT(0);
+    assert_int_equal(aloop_time(aloop_get_running_loop()), 0);
+    /* A peer that does not end is waited for so long, and no longer. */
+    options = (aloop_stream_options)ALOOP_STREAM_OPTIONS_INIT;
+    options.linger = ALOOP_SEC(5);
+    open_stream(&self->stream, &self->peer, &options);
+    aloop_stream_close(&self->stream);
+    ALOOP_AWAIT(aloop_stream_wait_closed(&self->stream));
+    EXPECT(0);
+    assert_int_equal(aloop_time(aloop_get_running_loop()), ALOOP_SEC(5));
+    CLOSE();
+    ALOOP_END;
+}
+
+STREAM_RUN(lingering)
+
+/* A peer that resets the connection in the middle of a line. The reader is told, after
+   what had come, and so is who writes; and the peer of an orderly end is not. */
+STREAM_TEST(reset_in_the_middle)
+{
+    static const struct linger abortive = {.l_onoff = 1};
+    static aloop_socket listener;
+    static aloop_socket conn;
+    static aloop_address address;
+
+    ALOOP_BEGIN;
+    io_listen(&listener, &address);
+    ALOOP_TRY(aloop_connect(&address, &self->peer));
+    ALOOP_TRY(aloop_accept(&listener, &conn));
+    assert_int_equal(aloop_stream_open(&conn, NULL, &self->stream), 0);
+    self->task = io_start(aloop_stream_read_line(&self->stream, &self->slice));
+    FEED("half a li");
+    while (aloop_stream_buffered(&self->stream) < 9)
+        ALOOP_TRY(aloop_sleep(0));
+    assert_int_equal(setsockopt(aloop_socket_fd(&self->peer), SOL_SOCKET, SO_LINGER, &abortive,
+                                sizeof abortive),
+                     0);
+    aloop_socket_close(&self->peer);
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    EXPECT(-ECONNRESET);
+    ALOOP_AWAIT(aloop_stream_read(&self->stream, self->small, 64));
+    EXPECT(9);
+    ALOOP_AWAIT(aloop_stream_read(&self->stream, self->small, 64));
+    EXPECT(-ECONNRESET);
+    ALOOP_AWAIT(aloop_stream_write(&self->stream, "x", 1));
+    ALOOP_AWAIT(aloop_stream_flush(&self->stream));
+    EXPECT(-EPIPE);
+    aloop_stream_close(&self->stream);
+    ALOOP_AWAIT(aloop_stream_wait_closed(&self->stream));
+    aloop_socket_close(&listener);
+    ALOOP_END;
+}
+
+static void test_reset_in_the_middle(void **state)
+{
+    io_run(state, ALOOP_CLOCK_MONOTONIC, reset_in_the_middle);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_EACH_POLLER(test_write_eof),
+        ON_EACH_POLLER(test_closing_flushes),
+        ON_EACH_POLLER(test_aborting_does_not),
+        ON_EACH_POLLER(test_closing_has_a_deadline),
+        ON_EACH_POLLER(test_lingering),
+        ON_EACH_POLLER(test_reset_in_the_middle),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
