@@ -29,11 +29,11 @@
  *
  * Writing. What is written is copied and gathered, and goes out in one system call when all who are
  * ready to run at this moment have run; or at once, when ALOOP_STREAM_GATHER bytes have come
- * together. A stream holds no more than its high-water mark and a bit: above it aloop_stream_write()
- * waits, until the peer has taken so much that the low-water mark is reached. That is all a program
- * needs to do against a peer that does not read. Writes of several tasks do not mix. An error of
- * the connection comes with the next write, drain, flush or aloop_stream_wait_closed(), and stays;
- * nothing raises SIGPIPE.
+ * together. A stream holds no more than its high-water mark and a bit: above it
+ * aloop_stream_write() waits, until the peer has taken so much that the low-water mark is reached.
+ * That is all a program needs to do against a peer that does not read. Writes of several tasks do
+ * not mix. An error of the connection comes with the next write, drain, flush or
+ * aloop_stream_wait_closed(), and stays; nothing raises SIGPIPE.
  *
  * A stream that is quiet holds no buffer.
  */
@@ -58,12 +58,13 @@ typedef struct aloop_slice {
     size_t size;
 } aloop_slice;
 
-/* So many bytes are worth a system call of their own: a write of at least this size is not copied. */
+/* So many bytes are worth a system call of their own: a write of at least this size is not copied.
+   */
 #define ALOOP_STREAM_GATHER ((size_t)16384)
 
 /*
- * How a stream is made. Begin with ALOOP_STREAM_OPTIONS_INIT and set what should differ; new members
- * will be added at the end.
+ * How a stream is made. Begin with ALOOP_STREAM_OPTIONS_INIT and set what should differ; new
+ * members will be added at the end.
  */
 typedef struct aloop_stream_options {
     size_t size;  /* of this struct as the program was compiled with it */
@@ -94,11 +95,11 @@ ALOOP_API ALOOP_CHECKED int aloop_stream_open(aloop_socket *socket,
                                               aloop_stream *out_stream);
 
 /*
- * A stream over any fd: a socket, a pipe, a terminal; also a regular file, which never makes anybody
- * wait (but the disk may), so that a program whose input was redirected goes on working. Takes the
- * fd on success, and makes it non-blocking, which all who share the open file will notice. `loop`
- * NULL: the one that runs. asyncio: connect_read_pipe(), connect_write_pipe(). Returns 0, or an
- * error of aloop_stream_open() or aloop_socket_adopt().
+ * A stream over any fd: a socket, a pipe, a terminal; also a regular file, which never makes
+ * anybody wait (but the disk may), so that a program whose input was redirected goes on working.
+ * Takes the fd on success, and makes it non-blocking, which all who share the open file will
+ * notice. `loop` NULL: the one that runs. asyncio: connect_read_pipe(), connect_write_pipe().
+ * Returns 0, or an error of aloop_stream_open() or aloop_socket_adopt().
  */
 ALOOP_API ALOOP_CHECKED int aloop_stream_open_fd(aloop *loop, int fd,
                                                  const aloop_stream_options *options,
@@ -126,10 +127,11 @@ ALOOP_API aloop_socket aloop_stream_socket(const aloop_stream *stream);
 ALOOP_API aloop_op aloop_stream_read(const aloop_stream *stream, void *buffer, size_t size);
 
 /*
- * Reads exactly `size` bytes, which is the outcome. -ALOOP_EEOF if the stream ends before that: what
- * there was is read then, and at the beginning of the buffer; aloop_stream_partial() says how much.
- * More than the limit is allowed, and is read straight into the buffer: only then does a read that
- * failed or was cancelled leave there, and count as read, what had come. asyncio: readexactly().
+ * Reads exactly `size` bytes, which is the outcome. -ALOOP_EEOF if the stream ends before that:
+ * what there was is read then, and at the beginning of the buffer; aloop_stream_partial() says how
+ * much. More than the limit is allowed, and is read straight into the buffer: only then does a read
+ * that failed or was cancelled leave there, and count as read, what had come. asyncio:
+ * readexactly().
  */
 ALOOP_API aloop_op aloop_stream_read_exactly(const aloop_stream *stream, void *buffer, size_t size);
 
@@ -185,9 +187,9 @@ ALOOP_API int aloop_stream_set_limit(const aloop_stream *stream, size_t limit);
  * Writes everything; waits first while the stream is above its high-water mark. The outcome is
  * `size`, or an error: that of the connection; -EPIPE after aloop_stream_write_eof(); -ENOMEM, and
  * nothing was written. Less than ALOOP_STREAM_GATHER bytes are taken whole, or, cancelled, not at
- * all. More are sent straight from `data`, after what was gathered before, and the await lasts until
- * the system has them all; cancelled in the middle, aloop_stream_written() says how many it has.
- * asyncio: write() and drain().
+ * all. More are sent straight from `data`, after what was gathered before, and the await lasts
+ * until the system has them all; cancelled in the middle, aloop_stream_written() says how many it
+ * has. asyncio: write() and drain().
  */
 ALOOP_API aloop_op aloop_stream_write(const aloop_stream *stream, const void *data, size_t size);
 /* The same with several pieces; the array must stay until the await ends, too. asyncio:
@@ -200,8 +202,9 @@ ALOOP_API size_t aloop_stream_written(const aloop_stream *stream);
 
 /*
  * Writes without waiting, whatever the marks: for code that is no coroutine, or that calls
- * aloop_stream_drain() from time to time. Returns 0; -EBUSY while a task is in the middle of a large
- * write or of aloop_stream_sendfile(); else an error as aloop_stream_write(). asyncio: write().
+ * aloop_stream_drain() from time to time. Returns 0; -EBUSY while a task is in the middle of a
+ * large write or of aloop_stream_sendfile(); else an error as aloop_stream_write(). asyncio:
+ * write().
  */
 ALOOP_API ALOOP_CHECKED int aloop_stream_write_nowait(const aloop_stream *stream, const void *data,
                                                       size_t size);
@@ -232,8 +235,8 @@ ALOOP_API aloop_op aloop_stream_sendfile(const aloop_stream *stream, int file, i
 
 /*
  * Ends sending, after all that was written: the peer reads that, and then the end. Reading goes on.
- * Returns 0, also the second time; -ENOTSUP where one direction cannot be ended alone (a pipe: close
- * it instead); -EBADF. asyncio: write_eof().
+ * Returns 0, also the second time; -ENOTSUP where one direction cannot be ended alone (a pipe:
+ * close it instead); -EBADF. asyncio: write_eof().
  */
 ALOOP_API int aloop_stream_write_eof(const aloop_stream *stream);
 
@@ -256,9 +259,9 @@ ALOOP_API int aloop_stream_set_idle_timeout(const aloop_stream *stream, aloop_ns
 
 /*
  * Closes: what was written is still sent, in the background and within the options' close_timeout;
- * then the connection is closed. Who waits for the stream gets -ECANCELED, and nobody can use it any
- * more, save to abort it or to wait for its end. Nothing if it names nothing: it can stand in every
- * ALOOP_FINALLY. asyncio: close().
+ * then the connection is closed. Who waits for the stream gets -ECANCELED, and nobody can use it
+ * any more, save to abort it or to wait for its end. Nothing if it names nothing: it can stand in
+ * every ALOOP_FINALLY. asyncio: close().
  */
 ALOOP_API void aloop_stream_close(const aloop_stream *stream);
 /* Closes now; what was not sent is lost. Also one that is being closed. asyncio: abort(). */
@@ -266,16 +269,16 @@ ALOOP_API void aloop_stream_abort(const aloop_stream *stream);
 /*
  * Waits until the stream is closed, by whomever. The outcome is 0, at once if that is long past; or
  * the error for which what was written was not all sent: the connection's, -ETIMEDOUT if the
- * close_timeout was up, -ECANCELED if it was aborted with something left. Any number may wait. Given
- * up, it closes nothing: aloop_stream_abort() does. asyncio: wait_closed().
+ * close_timeout was up, -ECANCELED if it was aborted with something left. Any number may wait.
+ * Given up, it closes nothing: aloop_stream_abort() does. asyncio: wait_closed().
  */
 ALOOP_API aloop_op aloop_stream_wait_closed(const aloop_stream *stream);
 
 /* --- transports --- */
 
 /*
- * What a stream moves its bytes with: TLS, a compression, a test's lossy link. None of the functions
- * may wait or call into the stream.
+ * What a stream moves its bytes with: TLS, a compression, a test's lossy link. None of the
+ * functions may wait or call into the stream.
  */
 typedef struct aloop_transport {
     const char *name;

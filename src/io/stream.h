@@ -132,13 +132,14 @@ int stream_write_check(const struct stream *stream);
 bool stream_has_to_wait(const struct stream *stream, const aloop_op *op);
 /* Wakes those who wait, if there is reason to. */
 void stream_tell_writers(struct stream *stream);
-/* The operation that was the sender leaves the word to others; with its outcome, if that is an error
-   of the connection. */
+/* The operation that was the sender leaves the word to others; with its outcome, if that is an
+   error of the connection. */
 void stream_sender_ended(struct stream *stream);
 aloop_poll stream_sender_ends(struct stream *stream, aloop_poll outcome);
 
 /* --- stream_transport.c --- */
-/* At most `size` bytes of a file: as sys.sendfile; -ENOTSUP if the transport is not the system's. */
+/* At most `size` bytes of a file: as sys.sendfile; -ENOTSUP if the transport is not the system's.
+   */
 int64_t stream_plain_sendfile(const struct stream *stream, int file, int64_t offset, size_t size);
 
 /* --- stream_close.c --- */

@@ -1,7 +1,7 @@
 /*
- * The buffers of streams. A stream that is quiet has none, and takes one from the loop's spares when
- * something comes: so ten thousand idle connections cost no buffers, and a steady state asks the
- * allocator for nothing.
+ * The buffers of streams. A stream that is quiet has none, and takes one from the loop's spares
+ * when something comes: so ten thousand idle connections cost no buffers, and a steady state asks
+ * the allocator for nothing.
  */
 #include "io/stream.h"
 

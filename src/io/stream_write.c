@@ -1,8 +1,8 @@
 /*
  * Writing to a stream. Small writes are gathered in the stream's buffer, which its ready entry
  * sends; a large one is sent from where it is, with what was gathered before it, by the operation
- * itself, which is then the stream's `sender`: until it has ended nobody else adds anything, so that
- * nothing comes between its pieces.
+ * itself, which is then the stream's `sender`: until it has ended nobody else adds anything, so
+ * that nothing comes between its pieces.
  *
  * Waiting comes before taking, not behind it as in asyncio's write() and drain(): to the peer it is
  * the same, and a small write that is cancelled while it waits has written nothing.
