@@ -154,6 +154,42 @@ ALOOP_CORO(leaves_open)
     ALOOP_END;
 }
 
+struct seen {
+    size_t sockets;
+    int fds; /* their sum */
+};
+
+static void see(const aloop_alive *alive, void *arg)
+{
+    struct seen *seen = arg;
+
+    if (alive->kind != ALOOP_ALIVE_SOCKET)
+        return;
+    seen->sockets++;
+    seen->fds += alive->fd;
+    assert_true(alive->callback == NULL);
+    assert_null(alive->name);
+    assert_int_equal(alive->deadline, ALOOP_NEVER);
+}
+
+/* What closing the loop would throw away is told before, on request. */
+static void a_walk_tells_of_sockets(void **state)
+{
+    aloop *loop = io_loop(state, ALOOP_CLOCK_VIRTUAL);
+    struct seen seen = {0};
+    aloop_socket pair[2];
+
+    assert_int_equal(aloop_socket_pair(loop, pair), 0);
+    assert_int_equal(aloop_walk(loop, see, &seen), 2);
+    assert_int_equal(seen.sockets, 2);
+    assert_int_equal(seen.fds, aloop_socket_fd(&pair[0]) + aloop_socket_fd(&pair[1]));
+    aloop_socket_close(&pair[0]);
+    assert_int_equal(aloop_walk(loop, see, &seen), 1);
+    assert_int_equal(aloop_close(loop), 0);
+    assert_int_equal(aloop_walk(loop, see, &seen), 0);
+    aloop_unref(loop);
+}
+
 static void closing_the_loop_closes_sockets(void **state)
 {
     aloop *loop = io_loop(state, ALOOP_CLOCK_VIRTUAL);
@@ -275,6 +311,7 @@ int main(void)
         ON_EACH_POLLER(test_a_stale_copy_names_nothing),
         ON_EACH_POLLER(test_a_zero_socket_names_nothing),
         ON_EACH_POLLER(test_an_error_of_close_is_nothing),
+        ON_EACH_POLLER(a_walk_tells_of_sockets),
         ON_EACH_POLLER(closing_the_loop_closes_sockets),
         ON_EACH_POLLER(adopting),
         ON_EACH_POLLER(adopting_fails_and_leaves_the_fd),
