@@ -16,6 +16,7 @@
 #include <aloop/op.h>
 #include <aloop/queue.h>
 #include <aloop/scope.h>
+#include <aloop/server.h>
 #include <aloop/socket.h>
 #include <aloop/stream.h>
 #include <aloop/sync.h>
