@@ -22,6 +22,7 @@
 #include <aloop/sync.h>
 #include <aloop/task.h>
 #include <aloop/thread.h>
+#include <aloop/threadsafe.h>
 #include <aloop/wait.h>
 #include <aloop/waitlist.h>
 

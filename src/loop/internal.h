@@ -66,6 +66,7 @@ struct post {
     void *arg;
     aloop_threadsafe_call *call; /* NULL: cannot be cancelled */
     bool is_kept; /* its memory is that of who posts it, who may post it again when it runs */
+    aloop_callback *dropped; /* is_kept: called if the loop is closed first; may be NULL */
 };
 
 struct executor;

@@ -265,7 +265,10 @@ static void drop_all(aloop *loop, struct post *item)
             (void)atomic_compare_exchange_strong(&item->call->state, &state, POST_CANCELLED);
             aloop_threadsafe_call_unref(item->call);
         }
-        post_free(loop, item);
+        if (item->dropped != NULL)
+            item->dropped(loop, item->arg);
+        else
+            post_free(loop, item);
         item = next;
     }
 }
