@@ -29,7 +29,7 @@ typedef struct aloop_group {
     aloop_scope scope;
     aloop_link children;
     aloop_link errors;
-    aloop_link fanout[2];
+    uint64_t fanout[6];
     aloop_waitlist waiters;
     size_t child_count;
     size_t error_count;

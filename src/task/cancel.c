@@ -3,9 +3,9 @@
  * -ECANCELED. If the task waits for a future, the request is passed on to that instead, and comes
  * back as its outcome (asyncio: _fut_waiter.cancel()).
  *
- * Requests travel along chains of tasks that join each other, and spread at gathers. Neither depth
- * is ours to choose, so chains are followed in a loop and gathers are put on a list of work: no
- * recursion.
+ * Requests travel along chains of tasks that join each other, and spread at gathers, groups and
+ * races. Neither depth is ours to choose, so chains are followed in a loop, and the others are put
+ * on a stack, linked through themselves: no recursion.
  */
 #include "task/internal.h"
 
@@ -66,37 +66,79 @@ static bool find_awaited(const aloop_op *op, aloop_future **out_target, struct f
 /*
  * A request on its way. It spreads along chains of tasks that join each other; each chain has a
  * number, and a task remembers that of the last one that reached it. So a task gets a request once,
- * on however many ways it is reached, and a chain that comes back to itself is seen.
+ * on however many ways it is reached. What is on the stack, with the chains that led there, is the
+ * way to where the request is: who comes back to that has found a circle.
  */
 struct request {
     aloop *loop;
-    struct list work; /* fan-outs that are still to be followed */
+    struct list stack; /* fan-outs that are still to be followed, the innermost first */
     uint64_t first_chain;
+    struct aloop_task *joiner; /* the last on the way that waits for a single future */
 };
 
 static void request_begin(struct request *request, aloop *loop)
 {
     request->loop = loop;
-    list_init(&request->work);
+    list_init(&request->stack);
     request->first_chain = ++loop->cancel_chain;
+    request->joiner = NULL;
+}
+
+static bool is_on_the_way(const struct aloop_task *task, const struct request *request)
+{
+    uint64_t chain = task->cancel_chain;
+
+    if (chain == request->loop->cancel_chain)
+        return true;
+    for (struct list *link = request->stack.next; link != &request->stack; link = link->next) {
+        uint64_t other = CONTAINER_OF(link, struct fanout, link)->chain;
+
+        /* The numbers fall from the innermost on. */
+        if (other <= chain)
+            return other == chain;
+    }
+    return false;
+}
+
+static aloop_poll circle_poll(aloop_task *task, aloop_op *op)
+{
+    (void)task;
+    (void)op;
+    return -ECANCELED;
+}
+
+/* In a circle everybody waits for the next to end first. It is broken where somebody can stop
+   waiting: a group must wait for its children, but who joins need not. */
+static void break_circle(const struct request *request)
+{
+    struct aloop_task *task = request->joiner;
+
+    if (task == NULL || task->op.poll == circle_poll)
+        return;
+    task_drop_op(task);
+    task->op.poll = circle_poll;
+    task->op.type = NULL;
+    task->is_waiting = true;
+    task_wake(task);
 }
 
 static void put_to_work(struct fanout *fanout, struct request *request)
 {
-    if (fanout != NULL && list_is_empty(&fanout->link))
-        list_push(&request->work, &fanout->link);
-}
-
-/* Does a task wait for one that this chain has come from? */
-static bool closes_a_circle(aloop_future *target, const struct request *request)
-{
-    return target != NULL && target->kind == FUTURE_TASK &&
-           TASK_OF(target)->cancel_chain == request->loop->cancel_chain;
+    if (fanout == NULL)
+        return;
+    if (!list_is_empty(&fanout->link)) {
+        break_circle(request);
+    } else if (fanout->chain < request->first_chain) {
+        fanout->cursor = NULL;
+        fanout->chain = request->loop->cancel_chain;
+        fanout->joiner = request->joiner;
+        list_push_front(&request->stack, &fanout->link);
+    }
 }
 
 /* Delivers an alarm to a task that waits. Returns the future to pass the request on to, NULL if
    there is none: the task has been woken, or gets the news at its next await, or a fan-out is on
-   the list. */
+   the stack. */
 static aloop_future *deliver(struct aloop_task *task, struct request *request)
 {
     aloop_future *target;
@@ -104,12 +146,13 @@ static aloop_future *deliver(struct aloop_task *task, struct request *request)
 
     if (!task->is_waiting || !alarm_is_due(task))
         return NULL;
-    /* In a circle everybody waits for the next to end first: it is broken here. */
-    if (!find_awaited(&task->op, &target, &fanout) || closes_a_circle(target, request)) {
+    if (!find_awaited(&task->op, &target, &fanout)) {
         task_wake(task);
         return NULL;
     }
     task->op.flags |= task_take_alarm(task);
+    if (target != NULL)
+        request->joiner = task;
     put_to_work(fanout, request);
     return target;
 }
@@ -130,8 +173,11 @@ static void cancel_chain(aloop_future *future, struct request *request)
             put_to_work(gather_begin_cancel(future), request);
             return;
         case FUTURE_TASK:
-            if (task->cancel_chain >= request->first_chain)
+            if (task->cancel_chain >= request->first_chain) {
+                if (is_on_the_way(task, request))
+                    break_circle(request);
                 return;
+            }
             task->cancel_chain = request->loop->cancel_chain;
             task->cancelling++;
             task->alarm |= ALARM_CANCEL;
@@ -143,15 +189,15 @@ static void cancel_chain(aloop_future *future, struct request *request)
 
 static void do_work(struct request *request)
 {
-    struct list *link;
+    while (!list_is_empty(&request->stack)) {
+        struct fanout *fanout = CONTAINER_OF(request->stack.next, struct fanout, link);
+        aloop_future *future = fanout->next(fanout, &fanout->cursor);
 
-    while ((link = list_pop(&request->work)) != NULL) {
-        struct fanout *fanout = CONTAINER_OF(link, struct fanout, link);
-        void *cursor = NULL;
-        aloop_future *future;
-
-        while ((future = fanout->next(fanout, &cursor)) != NULL)
+        request->joiner = fanout->joiner;
+        if (future != NULL)
             cancel_chain(future, request);
+        else
+            list_del(&fanout->link);
     }
 }
 
@@ -191,6 +237,7 @@ void cancel_everything(aloop *loop)
         struct aloop_task *task = CONTAINER_OF(link, struct aloop_task, link);
 
         task->was_told_to_end = true;
+        request.joiner = NULL;
         cancel_chain(&task->future, &request);
         do_work(&request);
     }

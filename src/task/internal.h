@@ -17,20 +17,23 @@
 enum future_state { FUTURE_PENDING, FUTURE_FINISHED, FUTURE_CANCELLED };
 
 /*
- * Something that passes a cancellation on to several futures: a gather, a group. Requests spread
- * along a list of work, not by recursion.
+ * Something that passes a cancellation on to several futures: a gather, a group, a race. Requests
+ * spread along a stack of these, not by recursion.
  */
 struct fanout {
-    struct list link; /* in the list of work */
+    struct list link; /* in the stack of a request */
     /* The next of its futures; *cursor is NULL at first. NULL at the end. */
     aloop_future *(*next)(struct fanout *fanout, void **cursor);
+    void *cursor;
+    uint64_t chain;            /* of the request that reached it last, the one that led to it */
+    struct aloop_task *joiner; /* the last on the way to it that waits for a single future */
 };
 
 static inline void fanout_init(struct fanout *fanout,
                                aloop_future *(*next)(struct fanout *fanout, void **cursor))
 {
+    *fanout = (struct fanout){.next = next};
     list_init(&fanout->link);
-    fanout->next = next;
 }
 
 /* What a future is part of: who destroys it, and what cancelling it means. */

@@ -358,6 +358,95 @@ static void a_circle(void **state)
     }
 }
 
+/* How a task waits for another that joins it. */
+enum knot { KNOT_GROUP, KNOT_GATHER, KNOT_RACE, KNOT_COUNT };
+
+struct knotted {
+    ALOOP_FRAME;
+    enum knot knot;
+    aloop_group group;
+    aloop_task **self_task;
+    aloop_task **other;
+};
+
+ALOOP_CORO(knotted)
+{
+    ALOOP_BEGIN;
+    if (self->knot == KNOT_GROUP) {
+        aloop_group_init(&self->group);
+        *self->other = aloop_task_ref(
+            aloop_group_create_task(&self->group, circle, .next = self->self_task));
+        ALOOP_TRY(aloop_group_wait(&self->group));
+    } else {
+        *self->other = aloop_create_task(circle, .next = self->self_task);
+        if (self->knot == KNOT_GATHER)
+            ALOOP_TRY(aloop_gather(*self->other));
+        else
+            ALOOP_TRY(aloop_race(*self->other));
+    }
+    ALOOP_END;
+}
+
+/* The same where a group, a gather or a race is part of the circle, and whichever of the two is
+   cancelled: the one that joins stops waiting, and the other sees it end. */
+static void circles_through_several(void **state)
+{
+    struct world *world = *state;
+
+    for (int knot = 0; knot < KNOT_COUNT; knot++) {
+        for (int victim = 0; victim < 3; victim++) {
+            aloop_task *tasks[2];
+
+            tasks[0] = aloop_create_task_in(world->loop, knotted, .knot = (enum knot)knot,
+                                            .self_task = &tasks[0], .other = &tasks[1]);
+            world_drain(world);
+            assert_false(aloop_task_done(tasks[0]));
+            if (victim < 2)
+                assert_true(aloop_task_cancel(tasks[victim]));
+            else
+                assert_int_equal(aloop_shutdown(world->loop), 0);
+            world_drain(world);
+            for (int i = 0; i < 2; i++) {
+                assert_true(aloop_task_cancelled(tasks[i]));
+                assert_int_equal(aloop_task_cancelling(tasks[i]), 1);
+                aloop_task_unref(tasks[i]);
+            }
+        }
+    }
+}
+
+/* A deadline over a group whose child joins the task that waits under it. */
+struct under_a_deadline {
+    ALOOP_FRAME;
+    aloop_task **self_task;
+    aloop_task **other;
+};
+
+ALOOP_CORO(under_a_deadline)
+{
+    ALOOP_BEGIN;
+    ALOOP_AWAIT(aloop_wait_for(aloop_call(knotted, .knot = KNOT_GROUP,
+                                          .self_task = self->self_task, .other = self->other),
+                               10));
+    ALOOP_RETURN(self->result);
+    ALOOP_END;
+}
+
+static void a_circle_under_a_deadline(void **state)
+{
+    struct world *world = *state;
+    aloop_task *tasks[2];
+
+    tasks[0] = aloop_create_task_in(world->loop, under_a_deadline, .self_task = &tasks[0],
+                                    .other = &tasks[1]);
+    world_drain(world);
+    assert_int_equal(aloop_time(world->loop), 10);
+    for (int i = 0; i < 2; i++) {
+        assert_true(aloop_task_cancelled(tasks[i]));
+        aloop_task_unref(tasks[i]);
+    }
+}
+
 /* Two ways lead to the same task: it gets one request. The one that comes second waits for its
    end, too. */
 static void two_ways_to_one_task(void **state)
@@ -408,6 +497,8 @@ int main(void)
         TEST(from_a_done_callback),
         TEST(joins_that_own_a_reference),
         TEST(a_circle),
+        TEST(circles_through_several),
+        TEST(a_circle_under_a_deadline),
         TEST(two_ways_to_one_task),
     };
 
