@@ -25,7 +25,8 @@
  * nothing: what had come stays in the stream for the next one, whichever that is. (But for
  * aloop_stream_read_exactly() of more than the limit, which says so.) A slice that a read gives is
  * in the stream's own buffer, and good until the next read begins or the stream is closed. An error
- * of the connection comes after what was received before it, and stays.
+ * of the connection comes after what was received before it, and stays; one of writing also ends a
+ * read that would have to wait, since nobody will answer what was lost.
  *
  * Writing. What is written is copied and gathered, and goes out in one system call when all who are
  * ready to run at this moment have run; or at once, when ALOOP_STREAM_GATHER bytes have come

@@ -129,6 +129,9 @@ static aloop_poll read_poll(aloop_task *task, aloop_op *op)
         else if (got < 0)
             stream->read_error = (int)got;
     }
+    /* What was written is lost, and an answer to it will not come. */
+    if (stream->write_error < 0)
+        return ended(stream, stream->write_error);
     if (buffer_size(&stream->in) == 0) {
         buffer_fini(stream->loop->streams, &stream->in);
         stream->next_fill = BUFFER_MIN;

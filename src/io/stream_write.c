@@ -41,6 +41,8 @@ void stream_fail_writing(struct stream *stream, int error)
     stream->is_paused = false;
     buffer_fini(stream->loop->streams, &stream->out);
     stream_tell_writers(stream);
+    if (stream->is_reading)
+        stream_wake_waiters(stream, false);
 }
 
 static void out_sent(struct stream *stream, size_t size)
