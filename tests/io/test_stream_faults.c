@@ -1,6 +1,6 @@
 /* A server and a client over streams, with each plausible error at each system call that they make:
-   no hang, no leak, and whoever asked is told. On Unix sockets and a virtual clock, so that each run
-   is the same up to its error, and a hang is a deadlock that the loop reports. */
+   no hang, no leak, and whoever asked is told. On Unix sockets and a virtual clock, so that each
+   run is the same up to its error, and a hang is a deadlock that the loop reports. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ ALOOP_CORO(session)
         if (self->result == 0)
             break;
         self->count++;
-        ALOOP_TRY(aloop_stream_write(&self->stream, "0123456789" + self->count, 1));
+        ALOOP_TRY(aloop_stream_write(&self->stream, &"0123456789"[self->count], 1));
         ALOOP_TRY(aloop_stream_write(&self->stream, large, LARGE));
     }
     ALOOP_RETURN(self->count);
