@@ -1,7 +1,8 @@
 /*
- * Memory in RAM for each of n things that wait: tasks asleep, tasks that wait for a future, timers,
- * connections on which a server waits for a request (without its buffers, and without the kernel's
- * part). What a program itself has to keep (the handle of a timer, the watcher of a rival) counts.
+ * Memory in RAM for each of n things that wait: tasks asleep, tasks that wait for a future, tasks
+ * asleep in a group, timers, connections on which a server waits for a request (without its
+ * buffers, and without the kernel's part). What a program itself has to keep (the handle of a
+ * timer, the watcher of a rival) counts.
  */
 #include "bench.h"
 
@@ -96,6 +97,33 @@ static struct bench_figures run_aloop_waiting(const struct bench_work *work, uin
 
     (void)ops;
     return sleep_tasks(work, loop, aloop_create_future(loop));
+}
+
+struct parent {
+    ALOOP_FRAME;
+    aloop_group group;
+    size_t n;
+};
+
+ALOOP_CORO(parent)
+{
+    ALOOP_BEGIN;
+    aloop_group_init(&self->group);
+    for (size_t i = 0; i < self->n; i++)
+        (void)aloop_group_create_task(&self->group, sleeper);
+    ALOOP_TRY(aloop_group_wait(&self->group));
+    ALOOP_END;
+}
+
+static struct bench_figures run_aloop_children(const struct bench_work *work, uint64_t ops)
+{
+    aloop *loop = bench_make_loop();
+    double start = bench_rss();
+
+    (void)ops;
+    aloop_task_unref(aloop_create_task_in(loop, parent, .n = work->n));
+    bench_check(aloop_run_once(loop, 0) >= 0 && aloop_run_once(loop, 0) >= 0, "aloop_run_once");
+    return since(start, work->n);
 }
 
 static struct bench_figures run_aloop_fds(const struct bench_work *work, uint64_t ops)
@@ -290,7 +318,8 @@ static struct bench_figures run_event_connections(const struct bench_work *work,
 #endif
 
 static const struct bench_engine tasks[] = {{"libaloop-sleep", run_aloop_sleeping, 1},
-                                            {"libaloop-join", run_aloop_waiting, 1}};
+                                            {"libaloop-join", run_aloop_waiting, 1},
+                                            {"libaloop-group", run_aloop_children, 1}};
 
 static const struct bench_engine timers[] = {
     {"libaloop", run_aloop_timers, 1},
