@@ -15,6 +15,7 @@
 #include <aloop/loop.h>
 #include <aloop/op.h>
 #include <aloop/queue.h>
+#include <aloop/resolver.h>
 #include <aloop/scope.h>
 #include <aloop/server.h>
 #include <aloop/socket.h>

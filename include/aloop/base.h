@@ -76,7 +76,11 @@ enum {
     ALOOP_EEOF = 10008,         /* the peer closed before as much arrived as was asked for */
     ALOOP_EBROKEN = 10009,      /* the barrier is broken (asyncio: BrokenBarrierError) */
     ALOOP_ESHUTDOWN = 10010,    /* the queue or channel was shut down (asyncio: QueueShutDown) */
-    ALOOP_ELAGGED = 10011       /* too slow: items were overwritten before they were received */
+    ALOOP_ELAGGED = 10011,      /* too slow: items were overwritten before they were received */
+    ALOOP_ENONAME = 10012,      /* there is no such name, or none of that kind */
+    ALOOP_ENAMEAGAIN = 10013,   /* the resolver cannot tell at the moment */
+    ALOOP_ENAMEFAIL = 10014,    /* the resolver cannot tell */
+    ALOOP_ESERVICE = 10015      /* no such service for that type of socket */
 };
 
 /*

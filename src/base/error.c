@@ -32,6 +32,10 @@ static const struct error_text error_texts[] = {
     ERROR(ALOOP_EBROKEN, "the barrier is broken"),
     ERROR(ALOOP_ESHUTDOWN, "the queue or channel was shut down"),
     ERROR(ALOOP_ELAGGED, "items were overwritten before they were received"),
+    ERROR(ALOOP_ENONAME, "name or service not known"),
+    ERROR(ALOOP_ENAMEAGAIN, "temporary failure in name resolution"),
+    ERROR(ALOOP_ENAMEFAIL, "failure in name resolution"),
+    ERROR(ALOOP_ESERVICE, "service not known for that type of socket"),
 
     ERROR(E2BIG, "argument list too long"),
     ERROR(EACCES, "permission denied"),

@@ -121,11 +121,11 @@ static void *work(void *arg)
         atomic_store(&worker->is_in_job, true);
         lock_release(&executor->lock);
         job->result = job->class->run(job);
-        /* Before anybody can learn that it has ended: who does may join. */
+        /* Before anybody can learn that it has ended: who does may join, or have another job. */
         atomic_store(&worker->is_in_job, false);
+        executor->free++;
         job_ended(job);
         lock_acquire(&executor->lock);
-        executor->free++;
         if (executor->is_awaited)
             lock_broadcast(&executor->lock);
     }

@@ -52,12 +52,12 @@ struct executor {
     /* Under the lock. */
     struct list queue;
     size_t queued;
-    unsigned free;   /* workers without a job, those that are starting included */
-    unsigned asleep; /* of these, those that wait */
+    unsigned asleep; /* workers that wait for a job */
     bool is_waking;  /* one of them has been told to get up, and has not yet */
     bool is_awaited; /* the loop's thread waits for a job to end */
     bool is_ending;  /* no job is begun any more */
     /* Any thread. */
+    atomic_uint free; /* workers without a job, those that are starting included */
     _Atomic(struct job *) ended; /* newest first; a mark when the loop is closed */
     atomic_bool is_posted;       /* `completion` is on its way */
     struct post completion;
@@ -93,6 +93,8 @@ void job_free(struct job *job);
 /* An operation that does `class` with its arguments. */
 aloop_op job_op(const struct job_class *class, aloop_op_arg first, aloop_op_arg second,
                 aloop_op_arg third, aloop_op_arg fourth);
+/* How it begins, where something else is to be tried first. */
+aloop_poll job_begin(aloop_task *task, aloop_op *op);
 /* An operation has waited for room longest, and there is some. */
 void job_got_room(struct executor *executor, aloop_waiter *waiter);
 /* For job_class.type, of a job that uses the caller's memory: what has begun is waited for ... */

@@ -153,7 +153,7 @@ void job_got_room(struct executor *executor, aloop_waiter *waiter)
     waiter->notify(waiter);
 }
 
-static aloop_poll job_begin(aloop_task *task, aloop_op *op)
+aloop_poll job_begin(aloop_task *task, aloop_op *op)
 {
     aloop *loop = task->future.loop;
     struct executor *executor;

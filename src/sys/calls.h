@@ -45,6 +45,12 @@ struct sigpipe_guard {
 void sigpipe_hold(struct sigpipe_guard *guard);
 void sigpipe_release(const struct sigpipe_guard *guard, ssize_t error);
 
+/* names.c */
+int sys_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                    struct addrinfo **out_list);
+int sys_getnameinfo(const struct sockaddr *address, socklen_t length, char *host, size_t host_size,
+                    char *service, size_t service_size, int flags);
+
 /* thread.c */
 int sys_thread_create(pthread_t *out_thread, void *(*run)(void *arg), void *arg);
 

@@ -17,6 +17,7 @@
     .fd_is_pollable = sys_fd_is_pollable, .dup_over = sys_dup_over,                                \
     .set_nonblocking = sys_set_nonblocking,                                                        \
     .wake_open = sys_wake_open, .wake = sys_wake, .wake_drain = sys_wake_drain, .poll = sys_poll,  \
+    .getaddrinfo = sys_getaddrinfo, .getnameinfo = sys_getnameinfo,                                \
     .thread_create = sys_thread_create, .fork_generation = sys_fork_generation
 
 /* With ALOOP_TEST_KQUEUE alone the kqueue members stay NULL: a test supplies them. */

@@ -29,6 +29,7 @@
 #define SYS_HAVE_KQUEUE 1
 #endif
 
+struct addrinfo;
 struct epoll_event;
 struct kevent;
 
@@ -123,6 +124,13 @@ struct sys {
     int (*kevent)(int kq, const struct kevent *changes, int change_count, struct kevent *events,
                   int event_max, aloop_ns timeout);
 
+    /* The resolver's, of <netdb.h>; these block, unless the flags say that all is numeric. 0, or an
+       error: -ALOOP_ENONAME and its kin. EINTR: reported. */
+    int (*getaddrinfo)(const char *host, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **out_list);
+    int (*getnameinfo)(const struct sockaddr *address, socklen_t length, char *host,
+                       size_t host_size, char *service, size_t service_size, int flags);
+
     /* A thread that can be joined, with a small stack (SYS_THREAD_STACK) and all signals blocked
        but those that a fault raises: handlers are for the program's own threads. -EAGAIN, -ENOMEM.
        EINTR: cannot happen. */
@@ -153,6 +161,9 @@ extern const int sys_reuse_port;
    that was made by the table, and neither joined nor detached before. */
 void sys_thread_join(pthread_t thread);
 void sys_thread_detach(pthread_t thread);
+
+/* Frees what getaddrinfo gave. */
+void sys_freeaddrinfo(struct addrinfo *list);
 
 /* A number that no other living thread has. Never 0. */
 uintptr_t sys_thread_id(void);

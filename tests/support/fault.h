@@ -79,6 +79,13 @@
       (int kq, const struct kevent *changes, int change_count, struct kevent *events, \
        int event_max, aloop_ns timeout), \
       (kq, changes, change_count, events, event_max, timeout)) \
+    X(GETADDRINFO, int, getaddrinfo, \
+      (const char *host, const char *service, const struct addrinfo *hints, \
+       struct addrinfo **out_list), (host, service, hints, out_list)) \
+    X(GETNAMEINFO, int, getnameinfo, \
+      (const struct sockaddr *address, socklen_t length, char *host, size_t host_size, \
+       char *service, size_t service_size, int flags), \
+      (address, length, host, host_size, service, service_size, flags)) \
     X(THREAD_CREATE, int, thread_create, \
       (pthread_t *out_thread, void *(*run)(void *arg), void *arg), (out_thread, run, arg)) \
     X(FORK_GENERATION, uint64_t, fork_generation, (void), ())
