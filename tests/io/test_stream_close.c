@@ -158,6 +158,57 @@ STREAM_TEST(lingering)
 
 STREAM_RUN(lingering)
 
+/* P83: the end asked for in the middle of a large write comes behind all of it. */
+STREAM_TEST(write_eof_in_the_middle)
+{
+    ALOOP_BEGIN;
+    OPEN();
+    self->data = malloc(BIG);
+    fill_pattern(self->data, BIG);
+    self->task = io_start(aloop_stream_write(&self->stream, self->data, BIG));
+    TURNS();
+    assert_false(aloop_task_done(self->task));
+    assert_int_equal(aloop_stream_write_eof(&self->stream), 0);
+    TURNS();
+    ALOOP_AWAIT(aloop_call(drainer, .socket = self->peer, .pattern = self->data));
+    EXPECT(BIG);
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    EXPECT(BIG);
+    free(self->data);
+    CLOSE();
+    ALOOP_END;
+}
+
+STREAM_RUN(write_eof_in_the_middle)
+
+/* P89: whoever waits to write is told when the stream is aborted, or closed. */
+STREAM_TEST(ending_ends_what_waits_to_write)
+{
+    ALOOP_BEGIN;
+    self->data = calloc(1, BIG);
+    for (self->j = 0; self->j < 2; self->j++) {
+        OPEN();
+        assert_int_equal(aloop_stream_write_nowait(&self->stream, self->data, BIG), 0);
+        self->task = io_start(aloop_stream_write(&self->stream, "x", 1));
+        self->second = io_start(aloop_stream_drain(&self->stream));
+        TURNS();
+        assert_false(aloop_task_done(self->task));
+        if (self->j == 0)
+            aloop_stream_abort(&self->stream);
+        else
+            aloop_stream_close(&self->stream);
+        ALOOP_AWAIT(aloop_join_unref(self->task));
+        EXPECT(-ECANCELED);
+        ALOOP_AWAIT(aloop_join_unref(self->second));
+        EXPECT(-ECANCELED);
+        CLOSE();
+    }
+    free(self->data);
+    ALOOP_END;
+}
+
+STREAM_RUN(ending_ends_what_waits_to_write)
+
 /* A peer that resets the connection in the middle of a line. The reader is told, after
    what had come, and so is who writes; and the peer of an orderly end is not. */
 STREAM_TEST(reset_in_the_middle)
@@ -208,6 +259,8 @@ int main(void)
         ON_EACH_POLLER(test_aborting_does_not),
         ON_EACH_POLLER(test_closing_has_a_deadline),
         ON_EACH_POLLER(test_lingering),
+        ON_EACH_POLLER(test_write_eof_in_the_middle),
+        ON_EACH_POLLER(test_ending_ends_what_waits_to_write),
         ON_EACH_POLLER(test_reset_in_the_middle),
     };
 
