@@ -76,7 +76,7 @@ ssize_t sys_sendv(int fd, const struct iovec *pieces, int count)
     /* The system only reads them. */
     memcpy(&message.msg_iov, &pieces, sizeof pieces);
     /* An int, or a size_t, from system to system. */
-    message.msg_iovlen = (unsigned)count;
+    message.msg_iovlen = _Generic(message.msg_iovlen, int: count, size_t: (size_t)count);
     do
         put = sendmsg(fd, &message, MSG_NOSIGNAL);
     while (put < 0 && errno == EINTR);
