@@ -24,7 +24,7 @@ STREAM_TEST(small_writes_go_out_as_one)
 {
     ALOOP_BEGIN;
     OPEN();
-    self->data = malloc(4096);
+    self->data = calloc(1, 4096);
     fault_install();
     for (self->j = 0; self->j < 3; self->j++) {
         self->count = memory_used(&aloop_get_running_loop()->memory);
