@@ -44,6 +44,9 @@ struct upper_layer {
 struct dependent {
     struct list link; /* in loop->dependents */
     void (*on_close)(aloop *loop, struct dependent *dependent);
+    /* In the child of a fork, before the watches are registered: gives it fds of its own. 0, or an
+       error, after which it is called again. NULL: there is nothing to do. */
+    int (*after_fork)(aloop *loop, struct dependent *dependent);
 };
 
 /* The same for what has threads: set when the first executor is made. */
@@ -70,6 +73,7 @@ struct post {
 };
 
 struct executor;
+struct signals;
 struct streams;
 struct watch;
 
@@ -118,6 +122,7 @@ struct aloop {
     aloop_waitlist paused_accepts;
 
     struct streams *streams; /* NULL before the first, and when the loop is closed */
+    struct signals *signals; /* the same */
     struct list dependents;
 
     /* Calls from other threads. */

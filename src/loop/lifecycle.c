@@ -119,6 +119,20 @@ static void dependents_close(aloop *loop)
     }
 }
 
+static int dependents_after_fork(aloop *loop)
+{
+    int error = 0;
+
+    for (struct list *link = loop->dependents.next; error == 0 && link != &loop->dependents;
+         link = link->next) {
+        struct dependent *dependent = CONTAINER_OF(link, struct dependent, link);
+
+        if (dependent->after_fork != NULL)
+            error = dependent->after_fork(loop, dependent);
+    }
+    return error;
+}
+
 /* Everything but the loop's own memory. */
 static void loop_fini(aloop *loop)
 {
@@ -228,6 +242,8 @@ int aloop_after_fork(aloop *loop)
     close_poller(loop);
     posts_close(loop);
     error = open_descriptors(loop);
+    if (error == 0)
+        error = dependents_after_fork(loop);
     if (error == 0)
         error = watch_register_all(loop);
     if (error == 0 && loop->threads != NULL)

@@ -54,6 +54,10 @@ int sys_getnameinfo(const struct sockaddr *address, socklen_t length, char *host
 /* thread.c */
 int sys_thread_create(pthread_t *out_thread, void *(*run)(void *arg), void *arg);
 
+/* signal.c */
+int sys_sigaction(int number, const struct sigaction *action, struct sigaction *out_before);
+int sys_raise(int number);
+
 /* fork.c */
 uint64_t sys_fork_generation(void);
 
@@ -66,6 +70,7 @@ int sys_no_sigpipe(int fd);
 int sys_dup_over(int from, int to);
 ssize_t sys_sendfile(int to, int from, int64_t offset, size_t size);
 int sys_wake_open(int fds[2]);
+int sys_is_main_thread(void);
 int sys_poll(struct pollfd *fds, nfds_t count, aloop_ns timeout);
 /* Asks the kernel's own poller about an fd that is neither a socket nor a pipe; `is_file`: a
    regular file or a directory. As fd_is_pollable. */

@@ -1,7 +1,8 @@
 /*
  * Finding out about fork. A counter that the child's side of pthread_atfork raises costs nothing to
  * compare; asking for the process id instead would be a system call (glibc caches it no more), and
- * ids are reused.
+ * ids are reused. The lock of what a process has only one of is held over a fork, so that the child
+ * never finds it in the hands of a thread that is not there.
  */
 #include "sys/calls.h"
 #include <pthread.h>
@@ -13,14 +14,29 @@ static uint64_t generation = 1;
 static atomic_bool has_handler;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+static pthread_mutex_t process_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+/* A correctly used mutex that is statically initialised has no error to tell. */
+void sys_process_lock(void)
+{
+    (void)pthread_mutex_lock(&process_mutex);
+}
+
+void sys_process_unlock(void)
+{
+    (void)pthread_mutex_unlock(&process_mutex);
+}
+
 static void count_fork(void)
 {
     generation++;
+    sys_process_unlock();
 }
 
 static void register_handler(void)
 {
-    atomic_store_explicit(&has_handler, pthread_atfork(NULL, NULL, count_fork) == 0,
+    atomic_store_explicit(&has_handler, pthread_atfork(sys_process_lock, sys_process_unlock,
+                                                       count_fork) == 0,
                           memory_order_release);
 }
 

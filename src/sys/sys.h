@@ -17,6 +17,7 @@
 #include <aloop/base.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -136,6 +137,14 @@ struct sys {
        EINTR: cannot happen. */
     int (*thread_create)(pthread_t *out_thread, void *(*run)(void *arg), void *arg);
 
+    /* EINTR: cannot happen. Async-signal-safe. */
+    int (*sigaction)(int number, const struct sigaction *action, struct sigaction *out_before);
+    /* In this thread: before it returns, unless the signal is blocked. Async-signal-safe. */
+    int (*raise)(int number);
+    /* 1 in the thread that the process began with, where the system can tell; else 0. Where it
+       cannot: 1. */
+    int (*is_main_thread)(void);
+
     /* A number that differs between a process and its fork()ed child: how a loop finds out that it
        was carried into one. Costs a few loads. vfork, and clone or _Fork without handlers, are not
        seen: their children may only exec. */
@@ -153,9 +162,31 @@ extern const short sys_poll_rdhup;
 /* SO_REUSEPORT, which POSIX does not know; -1 where there is none. */
 extern const int sys_reuse_port;
 
+/* The highest number of a signal; a system may stop before. */
+#if defined(__linux__) && !defined(__mips__)
+#define SYS_SIGNAL_MAX 64
+#else
+#define SYS_SIGNAL_MAX 128
+#endif
+/* sa_flags that POSIX keeps for its extension: of a handler that disturbs as little as can be
+   (system calls go on, an alternative stack is used where there is one), and that of a parent who
+   leaves no zombies. */
+extern const int sys_signal_flags;
+extern const int sys_signal_no_zombies;
+
 /* What is enough for the deepest that a job of ordinary code and the system's resolver go. Address
    space, not memory: pages that are not touched are not there. */
 #define SYS_THREAD_STACK ((size_t)512 << 10)
+
+/* For a signal handler, which leaves errno as it was. */
+int sys_errno(void);
+void sys_set_errno(int error);
+
+/* The lock of what a process has only one of, whatever number of loops it has: the dispositions of
+   signals. No fork happens while another thread holds it, so a child finds it free, and what it
+   guards whole. Held for moments; not recursive. */
+void sys_process_lock(void);
+void sys_process_unlock(void);
 
 /* Waits for a thread to end; lets go of one that nobody will wait for. Cannot fail for a thread
    that was made by the table, and neither joined nor detached before. */

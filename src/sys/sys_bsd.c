@@ -12,6 +12,10 @@
 #include "sys/calls.h"
 #include "base/time_math.h"
 #include <fcntl.h>
+#include <pthread.h>
+#if defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__DragonFly__)
+#include <pthread_np.h>
+#endif
 #include <time.h>
 #include <unistd.h>
 #ifdef SYS_HAVE_KQUEUE
@@ -50,6 +54,15 @@ aloop_ns sys_clock(bool boottime)
 
     clock_gettime(boottime ? CLOCK_ALWAYS : CLOCK_AWAKE, &now);
     return time_from_timespec(&now);
+}
+
+int sys_is_main_thread(void)
+{
+#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__DragonFly__)
+    return pthread_main_np() == 1;
+#else
+    return 1;
+#endif
 }
 
 int sys_no_sigpipe(int fd)

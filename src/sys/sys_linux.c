@@ -88,6 +88,11 @@ ssize_t sys_sendfile(int to, int from, int64_t offset, size_t size)
     return put;
 }
 
+int sys_is_main_thread(void)
+{
+    return syscall(SYS_gettid) == (long)getpid();
+}
+
 int sys_wake_open(int fds[2])
 {
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -88,6 +88,11 @@
       (address, length, host, host_size, service, service_size, flags)) \
     X(THREAD_CREATE, int, thread_create, \
       (pthread_t *out_thread, void *(*run)(void *arg), void *arg), (out_thread, run, arg)) \
+    X(SIGACTION, int, sigaction, \
+      (int number, const struct sigaction *action, struct sigaction *out_before), \
+      (number, action, out_before)) \
+    X(RAISE, int, raise, (int number), (number)) \
+    X(IS_MAIN_THREAD, int, is_main_thread, (void), ()) \
     X(FORK_GENERATION, uint64_t, fork_generation, (void), ())
 
 enum fault_call {
