@@ -42,13 +42,15 @@ check() {
     fi
 }
 
-for file in "$ALOOP_SOURCE_DIR"/examples/*.c; do
+# A file is an example, and so is a folder with a main.c. Those that would serve show themselves.
+for file in "$ALOOP_SOURCE_DIR"/examples/*.c "$ALOOP_SOURCE_DIR"/examples/*/main.c; do
     name=$(basename "$file")
-    case $name in
-    chat.c | echo.c) check "$name" --demo ;;
-    *) check "$name" ;;
-    esac
+    [ "$name" != main.c ] || name=$(basename "$(dirname "$file")")
+    if grep -q -e --demo "$file"; then
+        check "$name" --demo
+    else
+        check "$name"
+    fi
 done
-check httpd --demo
 [ $status -eq 0 ] && echo "examples: all print what the tour says"
 exit $status

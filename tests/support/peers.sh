@@ -1,0 +1,47 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# For the scripts of tests/acceptance, which read it with ".": programs that serve, and what is to
+# be expected of them. `scratch` is a folder that is gone at the end, as is all that was started.
+scratch=$(mktemp -d)
+status=0
+started=
+next_fd=3
+trap 'for pid in $started; do kill -9 "$pid" 2>/dev/null || true; done; rm -rf "$scratch"' EXIT
+
+# start NAME COMMAND...: in the background; $words is the first line that it prints, and its process
+# number is in $pid_NAME. The line comes through a pipe: reading it waits for the server, and for
+# nothing else. The pipe stays open, for what it prints at its end; six can be started.
+start() {
+    name=$1
+    shift
+    mkfifo "$scratch/$name.out"
+    "$@" >"$scratch/$name.out" &
+    eval "pid_$name=$!"
+    started="$started $!"
+    eval "exec $next_fd<\$scratch/$name.out"
+    words=
+    eval "read -r words <&$next_fd" || true
+    next_fd=$((next_fd + 1))
+    [ -n "$words" ] || { echo "WRONG: $1 has not started"; exit 1; }
+}
+
+# expect WHAT WANTED GOT
+expect() {
+    if [ "$2" = "$3" ]; then
+        echo "ok: $1"
+    else
+        echo "WRONG: $1: wanted '$2', got '$3'"
+        status=1
+    fi
+}
+
+# expect_end NAME CODE: waits for its end.
+expect_end() {
+    eval "pid=\$pid_$1"
+    code=0
+    wait "$pid" || code=$?
+    expect "the end of $1" "$2" "$code"
+}
+
+same() {
+    if cmp -s "$1" "$2"; then echo same; else echo different; fi
+}
