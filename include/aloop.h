@@ -7,6 +7,7 @@
 #include <aloop/address.h>
 #include <aloop/base.h>
 #include <aloop/channel.h>
+#include <aloop/connect.h>
 #include <aloop/coro.h>
 #include <aloop/future.h>
 #include <aloop/generator.h>

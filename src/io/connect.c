@@ -5,8 +5,9 @@
  */
 #include "io/internal.h"
 
-/* arg: the address at the beginning, the caller's socket, the number of the watch */
-enum { ADDRESS, OUT_SOCKET, WATCH };
+/* arg: the address at the beginning, the caller's socket, the number of the watch, and where to
+   connect from at the beginning */
+enum { ADDRESS, OUT_SOCKET, WATCH, LOCAL };
 
 /* Whether a connection is there: 0, its error, or -EINPROGRESS. */
 static int connect_outcome(const struct watch *watch)
@@ -61,6 +62,31 @@ static void connect_drop(aloop_task *task, aloop_op *op)
 
 static const aloop_op_type connect_type = {.name = "connect", .drop = connect_drop};
 
+/* A port of one's own choice is taken though an earlier connection of it lingers; that the very
+   same one does is for connect to say. */
+static int bind_local(int fd, const aloop_address *local)
+{
+    const int on = 1;
+    int error = 0;
+
+    if (aloop_address_port(local) > 0)
+        error = sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    return error < 0 ? error
+                     : sys.bind(fd, (const struct sockaddr *)&local->storage, local->length);
+}
+
+/* Begins to connect: 0, -EINPROGRESS, or an error. */
+static int connect_socket(int fd, const aloop_address *address, const aloop_address *local)
+{
+    int error = local != NULL ? bind_local(fd, local) : 0;
+
+    if (address_is_ip(address))
+        socket_set_nodelay(fd);
+    return error < 0 ? error
+                     : sys.connect(fd, (const struct sockaddr *)&address->storage,
+                                   address->length);
+}
+
 static aloop_poll connect_begin(aloop_task *task, aloop_op *op)
 {
     const aloop_address *address = op->arg[ADDRESS].data;
@@ -71,9 +97,7 @@ static aloop_poll connect_begin(aloop_task *task, aloop_op *op)
 
     if (fd < 0)
         return fd;
-    if (address_is_ip(address))
-        socket_set_nodelay(fd);
-    outcome = sys.connect(fd, (const struct sockaddr *)&address->storage, address->length);
+    outcome = connect_socket(fd, address, op->arg[LOCAL].data);
     error = outcome == -EINPROGRESS ? 0 : outcome;
     if (error == 0)
         error = socket_register(task->future.loop, fd, address_is_ip(address), &socket);
@@ -92,9 +116,16 @@ static aloop_poll connect_begin(aloop_task *task, aloop_op *op)
     return connect_poll(task, op);
 }
 
+aloop_op connect_from(const aloop_address *address, const aloop_address *local,
+                      aloop_socket *out_socket)
+{
+    return (aloop_op){
+        .poll = connect_begin,
+        .type = &connect_type,
+        .arg = {{.data = address}, {.pointer = out_socket}, {.number = 0}, {.data = local}}};
+}
+
 aloop_op aloop_connect(const aloop_address *address, aloop_socket *out_socket)
 {
-    return (aloop_op){.poll = connect_begin,
-                      .type = &connect_type,
-                      .arg = {{.data = address}, {.pointer = out_socket}}};
+    return connect_from(address, NULL, out_socket);
 }

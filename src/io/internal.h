@@ -22,6 +22,11 @@ void socket_set_nodelay(int fd);
 /* Closes the fd of a watch, and the watch. */
 void socket_close_watch(aloop *loop, struct watch *watch);
 
+/* --- connect.c --- */
+/* aloop_connect(), from an address of one's own; `local` NULL: from any. */
+aloop_op connect_from(const aloop_address *address, const aloop_address *local,
+                      aloop_socket *out_socket);
+
 /* The watch of an open socket; NULL if it names nothing. */
 static inline struct watch *socket_watch(const aloop_socket *socket)
 {

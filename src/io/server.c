@@ -219,7 +219,7 @@ static int options_check(const aloop_server_options *options, const aloop_coro *
     if (options == NULL || options->size < sizeof *options ||
         options->address_count > SIZE_MAX / 2 - options->fd_count ||
         options->address_count + options->fd_count == 0 ||
-        (options->stream != NULL && options->stream->size < sizeof *options->stream))
+        (options->stream != NULL && stream_options_check(options->stream) < 0))
         return -EINVAL;
     return stream_offset <= coro->size - sizeof(aloop_stream) ? 0 : -EINVAL;
 }

@@ -119,6 +119,14 @@ static int streams_of(aloop *loop, struct streams **out_streams)
 
 /* --- making one --- */
 
+int stream_options_check(const aloop_stream_options *options)
+{
+    return options->size < sizeof *options || options->close_timeout < 0 || options->linger < 0 ||
+                   options->idle_timeout < 0
+               ? -EINVAL
+               : 0;
+}
+
 /* A stream with all that it will ever reserve, and without a transport. */
 static int stream_make(aloop *loop, const aloop_stream_options *options,
                        struct stream **out_stream)
@@ -130,9 +138,8 @@ static int stream_make(aloop *loop, const aloop_stream_options *options,
 
     if (options == NULL)
         options = &defaults;
-    if (error == 0 && (options->size < sizeof *options || options->close_timeout < 0 ||
-                       options->linger < 0 || options->idle_timeout < 0))
-        error = -EINVAL;
+    if (error == 0)
+        error = stream_options_check(options);
     if (error == 0)
         error = streams_of(loop, &streams);
     if (error < 0)

@@ -99,6 +99,8 @@ void buffer_fini(struct streams *streams, struct buffer *buffer);
 void buffers_free_spares(struct streams *streams);
 
 /* --- stream.c --- */
+/* 0 or -EINVAL. */
+int stream_options_check(const aloop_stream_options *options);
 /* The stream that an operation was built with, and the number in its place, from then on. NULL:
    *out_error says why. One that is being closed is found only if `even_closing`. */
 struct stream *stream_begin(const aloop_task *task, aloop_op *op, bool even_closing,

@@ -328,6 +328,7 @@ SERVER_RUN(unix_files)
 SERVER_TEST(adopted_listeners)
 {
     static int fds[2];
+    aloop_stream_options stream_options = ALOOP_STREAM_OPTIONS_INIT;
 
     ALOOP_BEGIN;
     io_listen(&self->socket[0], &self->address[0]);
@@ -347,6 +348,13 @@ SERVER_TEST(adopted_listeners)
                                    .shared = &self->shared));
     EXPECT(-EINVAL);
     self->options.fd_count = 1;
+    /* An option that no stream could be made with is refused here, not with each connection. */
+    stream_options.linger = -1;
+    self->options.stream = &stream_options;
+    ALOOP_AWAIT(aloop_start_server(&self->server, &self->options, session,
+                                   .shared = &self->shared));
+    EXPECT(-EINVAL);
+    self->options.stream = NULL;
     START();
     ALOOP_AWAIT(aloop_call(client, .address = &self->address[0]));
     EXPECT(0);
