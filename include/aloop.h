@@ -19,6 +19,7 @@
 #include <aloop/resolver.h>
 #include <aloop/scope.h>
 #include <aloop/server.h>
+#include <aloop/signal.h>
 #include <aloop/socket.h>
 #include <aloop/stream.h>
 #include <aloop/sync.h>

@@ -199,6 +199,8 @@ ALOOP_API void aloop_frame_lost(const aloop_frame *frame);
 #define aloop_create_task_in(LOOP, ...) aloop_task_new((LOOP), ALOOP_ARGUMENTS_(__VA_ARGS__))
 /* Runs NAME as a program's main task: aloop_run_coro(). */
 #define aloop_run(...) aloop_run_coro(ALOOP_ARGUMENTS_(__VA_ARGS__))
+/* The same with options: aloop_run_with(&options, NAME, ...): aloop_run_coro_with(). */
+#define aloop_run_with(OPTIONS, ...) aloop_run_coro_with((OPTIONS), ALOOP_ARGUMENTS_(__VA_ARGS__))
 /* The same on a loop of one's own: aloop_run_in(loop, NAME, ...): aloop_run_coro_in(). */
 #define aloop_run_in(LOOP, ...) aloop_run_coro_in((LOOP), ALOOP_ARGUMENTS_(__VA_ARGS__))
 

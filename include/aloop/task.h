@@ -120,15 +120,41 @@ ALOOP_API ALOOP_CHECKED int64_t aloop_run_until_complete_task(aloop *loop, aloop
 ALOOP_API ALOOP_CHECKED int aloop_shutdown(aloop *loop);
 
 /*
- * A loop of its own, `coro` as its first task, aloop_shutdown() when that has ended, and the loop
+ * A loop of its own, `coro` as its main task, aloop_shutdown() when that has ended, and the loop
  * closed. Returns the task's result, cut to the range of int; or the error of what failed first:
  * aloop_new(); -EBUSY if a loop runs in this thread. The macro aloop_run() of <aloop/coro.h> is how
  * to call it. asyncio: run().
+ *
+ * While the main task runs, SIGINT is for it, if nobody has given the signal another meaning (its
+ * disposition is the default), and this is the thread that the program began with (where the system
+ * can tell). The first cancels the main task; if that is why the task ends, with -ECANCELED and
+ * with nobody else having cancelled it, the result is -EINTR. The second ends the run at once: the
+ * loop stops, is closed as aloop_close() says, without waiting for tasks or threads, and the result
+ * is -EINTR. A third that comes before the loop has looked, because a callback does not return,
+ * ends the process, as all do when the main task is over. While a loop of the program watches the
+ * signal itself (see <aloop/signal.h>), it is for that alone. If the signal cannot be watched, the
+ * program runs without.
  */
 ALOOP_API int aloop_run_coro(const aloop_coro *coro, const void *frame);
 
-/* The same on a loop that stays open: several can be run in turn. -ALOOP_ENOLOOP if it is NULL.
-   asyncio: Runner.run(). */
+/* How a program is run. Begin with ALOOP_RUN_OPTIONS_INIT; new members will be added at the end. */
+typedef struct aloop_run_options {
+    size_t size;               /* of this struct as the program was compiled with it */
+    const aloop_options *loop; /* of its loop; NULL: the defaults */
+    bool leave_sigint;         /* SIGINT stays what it is */
+} aloop_run_options;
+
+/* clang-format off */
+#define ALOOP_RUN_OPTIONS_INIT { .size = sizeof(aloop_run_options) }
+/* clang-format on */
+
+/* The same with options; NULL: none. -EINVAL if they are out of range. The macro aloop_run_with()
+   of <aloop/coro.h> is how to call it. asyncio: run(loop_factory=...). */
+ALOOP_API int aloop_run_coro_with(const aloop_run_options *options, const aloop_coro *coro,
+                                  const void *frame);
+
+/* On a loop that stays open: several can be run in turn. SIGINT stays what it is; see
+   <aloop/signal.h>. -ALOOP_ENOLOOP if the loop is NULL. asyncio: Runner.run(). */
 ALOOP_API int64_t aloop_run_coro_in(aloop *loop, const aloop_coro *coro, const void *frame);
 
 #ifndef __cplusplus

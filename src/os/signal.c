@@ -17,7 +17,7 @@ static void tell(struct signals *signals, int number, unsigned count)
         struct signal_watch *watch = CONTAINER_OF(link, struct signal_watch, link);
 
         next = link->next;
-        if (watch->number == number)
+        if (watch->number == number && (!watch->is_fallback || signal_port_is_fallback(number)))
             watch->notify(watch, count);
     }
 }
@@ -58,7 +58,7 @@ static void on_readable(aloop_waiter *waiter)
 
 static unsigned how_of(const struct signal_watch *watch)
 {
-    return (watch->is_chained ? SIGNAL_CHAINED : 0u) | (watch->is_urgent ? SIGNAL_URGENT : 0u);
+    return (watch->is_chained ? SIGNAL_CHAINED : 0u) | (watch->is_fallback ? SIGNAL_FALLBACK : 0u);
 }
 
 static void end(struct signals *signals, struct signal_watch *watch)

@@ -15,9 +15,10 @@ struct signal_watch {
     /* What was there before goes on being called, from the signal handler: for SIGCHLD, which is
        everybody's. (Else it is not called as long as somebody watches the signal.) */
     bool is_chained;
-    /* If the signal comes a third time before the loop has looked, since a callback does not
-       return, it does what it does by default. */
-    bool is_urgent;
+    /* It hears of the signal only while nobody else in the process watches it. And if that comes a
+       third time before the loop has looked, since a callback does not return, it does what it does
+       by default. */
+    bool is_fallback;
     /* The signal came, `count` times since the last call. In the loop's thread, as a callback; may
        end this watch, but no other, and begin none. What the program's code is to be told goes
        through the ready queue. */

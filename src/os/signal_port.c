@@ -21,8 +21,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* With a signal that comes a third time before a loop has looked, patience ends: SIGNAL_URGENT. */
-#define URGENT_MAX 3
+/* With the third signal that a loop has not looked at, patience ends: SIGNAL_FALLBACK. */
+#define FALLBACK_MAX 3
 
 struct signal_port {
     struct signal_port *next; /* in `ports`: never changes */
@@ -34,9 +34,9 @@ struct signal_port {
     uint64_t fork_generation;
     /* By signal. */
     unsigned watches[SYS_SIGNAL_MAX + 1]; /* the loop's thread's */
-    unsigned urgent_watches[SYS_SIGNAL_MAX + 1];
+    unsigned fallback_watches[SYS_SIGNAL_MAX + 1];
     atomic_bool is_watched[SYS_SIGNAL_MAX + 1];
-    atomic_bool is_urgent[SYS_SIGNAL_MAX + 1];
+    atomic_bool is_fallback[SYS_SIGNAL_MAX + 1];
     atomic_uint arrived[SYS_SIGNAL_MAX + 1];
 };
 
@@ -71,6 +71,7 @@ enum { LAYERS = 2, NO_LAYER = 0 };
 static struct disposition {
     unsigned watches;
     unsigned chained_watches;
+    atomic_uint firm_watches; /* but for those that are a fallback */
     atomic_int top; /* the layer that listens; NO_LAYER if nobody watches */
     struct layer layers[LAYERS];
 } dispositions[SYS_SIGNAL_MAX + 1];
@@ -121,6 +122,11 @@ static void act_by_default(int number)
         (void)sys.raise(number);
 }
 
+bool signal_port_is_fallback(int number)
+{
+    return atomic_load(&dispositions[number].firm_watches) == 0;
+}
+
 static void arrive(struct signal_port *port, int number)
 {
     unsigned before;
@@ -133,7 +139,8 @@ static void arrive(struct signal_port *port, int number)
         port->fork_generation == sys.fork_generation()) {
         before = atomic_fetch_add(&port->arrived[number], 1);
         wake(port);
-        if (before + 1 >= URGENT_MAX && atomic_load(&port->is_urgent[number]))
+        if (before + 1 >= FALLBACK_MAX && atomic_load(&port->is_fallback[number]) &&
+            signal_port_is_fallback(number))
             act_by_default(number);
     }
     port_release(port);
@@ -229,7 +236,7 @@ static struct sigaction action_over(const struct sigaction *before, int number, 
     (void)sigemptyset(&action.sa_mask);
     if (is_function(before))
         action.sa_mask = before->sa_mask;
-    action.sa_sigaction = handlers[which];
+    action.sa_sigaction = handlers[which - 1];
     action.sa_flags = sys_signal_flags;
     if (number == SIGCHLD) {
         action.sa_flags |= before->sa_flags & (SA_NOCLDSTOP | sys_signal_no_zombies);
@@ -319,6 +326,7 @@ int signal_port_watch(struct signal_port *port, int number, unsigned how)
     error = install(disposition, number);
     if (error == 0) {
         disposition->watches++;
+        disposition->firm_watches += how & SIGNAL_FALLBACK ? 0 : 1;
     } else {
         disposition->chained_watches -= how & SIGNAL_CHAINED ? 1 : 0;
         set_chains(disposition);
@@ -330,9 +338,9 @@ int signal_port_watch(struct signal_port *port, int number, unsigned how)
         return error;
     }
     port->watches[number]++;
-    if (how & SIGNAL_URGENT) {
-        port->urgent_watches[number]++;
-        atomic_store(&port->is_urgent[number], true);
+    if (how & SIGNAL_FALLBACK) {
+        port->fallback_watches[number]++;
+        atomic_store(&port->is_fallback[number], true);
     }
     return 0;
 }
@@ -341,10 +349,11 @@ void signal_port_unwatch(struct signal_port *port, int number, unsigned how)
 {
     struct disposition *disposition = &dispositions[number];
 
-    if (how & SIGNAL_URGENT && --port->urgent_watches[number] == 0)
-        atomic_store(&port->is_urgent[number], false);
+    if (how & SIGNAL_FALLBACK && --port->fallback_watches[number] == 0)
+        atomic_store(&port->is_fallback[number], false);
     sys_process_lock();
     disposition->chained_watches -= how & SIGNAL_CHAINED ? 1 : 0;
+    disposition->firm_watches -= how & SIGNAL_FALLBACK ? 0 : 1;
     if (--disposition->watches == 0)
         uninstall(disposition, number);
     else

@@ -9,7 +9,7 @@
 struct signal_port;
 
 /* How a port watches a signal: see struct signal_watch. */
-enum { SIGNAL_CHAINED = 1, SIGNAL_URGENT = 2 };
+enum { SIGNAL_CHAINED = 1, SIGNAL_FALLBACK = 2 };
 
 /* A port for a loop, which watches nothing. 0; -ENOMEM, -EMFILE, -ENFILE. */
 int signal_port_open(struct signal_port **out_port);
@@ -26,6 +26,8 @@ void signal_port_unwatch(struct signal_port *port, int number, unsigned how);
 void signal_port_drain(struct signal_port *port);
 /* How many times the signal came since the last call. */
 unsigned signal_port_take(struct signal_port *port, int number);
+/* Is the signal for those for whom it is a fallback: does nobody else in the process watch it? */
+bool signal_port_is_fallback(int number);
 /* In the child of a fork: fds of its own, under the same numbers, and nothing has come yet. 0, or
    an error, after which it can be called again. */
 int signal_port_after_fork(struct signal_port *port);

@@ -1,9 +1,7 @@
 /*
- * Running until something is done: a future, a program's main task, all that is left of it.
+ * Running until something is done: a future, a main task, all that is left behind it.
  */
 #include "task/internal.h"
-
-#include <limits.h>
 
 /* Waits for the future on behalf of a run, and stops that through the ready queue, after the
    done callbacks that were added before. */
@@ -96,22 +94,4 @@ int64_t aloop_run_coro_in(aloop *loop, const aloop_coro *coro, const void *frame
     aloop_task_unref(task);
     error = aloop_shutdown(loop);
     return result >= 0 && error < 0 ? error : result;
-}
-
-int aloop_run_coro(const aloop_coro *coro, const void *frame)
-{
-    aloop *loop;
-    int64_t result;
-    int error;
-
-    if (aloop_get_running_loop() != NULL)
-        return -EBUSY;
-    error = aloop_new(NULL, &loop);
-    if (error < 0)
-        return error;
-    result = aloop_run_coro_in(loop, coro, frame);
-    /* Another thread may hold a reference, to find the loop closed. */
-    (void)aloop_close(loop);
-    aloop_unref(loop);
-    return result > INT_MAX ? INT_MAX : result < INT_MIN ? INT_MIN : (int)result;
 }
