@@ -123,68 +123,72 @@ static char *list_directory(int fd, const char *path)
     return fclose(out) == 0 ? page : NULL;
 }
 
+static int set_page(struct content *content, char *page)
+{
+    if (page == NULL)
+        return 500;
+    content->page = page;
+    content->size = (int64_t)strlen(page);
+    return 200;
+}
+
 static char *status_page(const struct server *server)
 {
     char *page = malloc(256);
 
     if (page != NULL)
-        snprintf(page, 256,
-                 "uptime %ld s\nconnections open %zu\nconnections accepted %" PRIu64
-                 "\nrequests %" PRIu64 "\n",
-                 (long)(time(NULL) - server->started), server->open, server->accepted,
+        snprintf(page, 256, "uptime %ld s\nconnections %zu\nrequests %" PRIu64 "\n",
+                 (long)(time(NULL) - server->started), aloop_server_connections(&server->listener),
                  server->requests);
     return page;
 }
 
-/* Fills in what the body will be. The status. */
-static int find_directory(struct connection *self, int fd, const char **out_type)
+static int find_directory(const char *path, int fd, struct content *out)
 {
-    size_t length = strlen(self->target);
-    int index;
     struct stat status;
+    int index;
 
-    if (self->target[length - 1] != '/') {
+    if (path[strlen(path) - 1] != '/') {
         close(fd);
         return 301;
     }
-    *out_type = "text/html; charset=utf-8";
+    out->type = "text/html; charset=utf-8";
     index = openat(fd, "index.html", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (index >= 0 && fstat(index, &status) == 0 && S_ISREG(status.st_mode)) {
         close(fd);
-        self->file = index;
-        self->left = (uint64_t)status.st_size;
+        out->file = index;
+        out->size = status.st_size;
         return 200;
     }
     if (index >= 0)
         close(index);
-    self->page = list_directory(fd, self->target);
-    return self->page != NULL ? 200 : 500;
+    return set_page(out, list_directory(fd, path));
 }
 
-int find_content(struct connection *self, const char **out_type)
+int find_content(const struct server *server, struct request *request, struct content *out)
 {
-    int error = decode_path(self->target);
+    const char *path = request->target;
+    int error = decode_path(request->target);
     struct stat status;
     int fd;
 
     if (error != 0)
         return error;
-    if (strcmp(self->target, "/status") == 0) {
-        *out_type = "text/plain; charset=utf-8";
-        self->page = status_page(self->server);
-        return self->page != NULL ? 200 : 500;
+    if (strcmp(path, "/status") == 0) {
+        out->type = "text/plain; charset=utf-8";
+        return set_page(out, status_page(server));
     }
-    fd = open_path(self->server->root, self->target);
+    fd = open_path(server->root, path);
     if (fd < 0)
         return 404;
     if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))
-        return find_directory(self, fd, out_type);
-    if (!S_ISREG(status.st_mode) || self->target[strlen(self->target) - 1] == '/') {
+        return find_directory(path, fd, out);
+    if (!S_ISREG(status.st_mode) || path[strlen(path) - 1] == '/') {
         close(fd);
         return 404;
     }
-    *out_type = content_type(self->target);
-    self->file = fd;
-    self->left = (uint64_t)status.st_size;
+    out->type = content_type(path);
+    out->file = fd;
+    out->size = status.st_size;
     return 200;
 }

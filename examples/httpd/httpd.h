@@ -12,87 +12,72 @@
 #include <aloop.h>
 #include <time.h>
 
-#define HEAD_MAX 8192    /* of a request: its line and its header fields */
-#define TARGET_MAX 4096  /* of that, the line */
-#define BODY_MAX 65536   /* nobody asked for one, so it is only thrown away */
-#define CHUNK 65536      /* what is read of a file at a time */
+#define HEAD_MAX 8192   /* of a request: its line and its header fields */
+#define TARGET_MAX 4096 /* of that, the line */
+#define BODY_MAX 65536  /* nobody asked for one, so it is only thrown away */
 
 struct server {
     int root; /* the directory */
-    int stop_pipe[2];
-    aloop_ns idle_timeout;  /* for a request to begin */
-    aloop_ns head_timeout;  /* for its head to be complete, and its body */
-    aloop_ns write_timeout; /* for a chunk to be taken */
-    bool is_stopping;
+    aloop_ns idle_timeout; /* for a request to begin, and between two pieces of a response */
+    aloop_ns head_timeout; /* for a request's head to be complete; and then its body */
+    aloop_event stop;
     time_t started;
-    uint64_t requests, accepted;
-    size_t open;
-    struct connection *connections;
+    uint64_t requests;
     aloop_address address;
-    aloop_socket listener;
+    aloop_server listener;
 };
 
-/* What is too large for a coroutine's frame; lives as long as its session. */
-struct connection {
-    struct connection *next, **link; /* in server->connections */
-    struct server *server;
-    aloop_socket sock;
-    bool is_idle; /* between two requests: may be closed at once */
-    aloop_ns deadline;
-
-    /* The request. */
-    size_t used;      /* bytes in `in` ... */
-    size_t head_size; /* ... of which the first request's head is so much, when it is complete */
-    uint64_t body_size;
-    bool is_head, is_http10, keep_alive, has_host, has_length;
+/* What a request says. It lives on the C stack while the head of its response is made. */
+struct request {
     char *target;
-
-    /* The response. */
-    int status;
-    int file;    /* whose content is the body, or -1 */
-    char *page;  /* the body, if it was made here; from malloc */
-    uint64_t left; /* of the file */
-    size_t filled; /* bytes in `out` */
-    char in[HEAD_MAX + 1];
-    char out[CHUNK];
+    bool is_head, is_http10, keep_alive, has_host, has_length;
+    uint64_t body_size;
 };
 
-/* request.c: the size of the first request's head with the empty line that ends it; 0 if that has
-   not come. Then, what is in it: 0, or the status to refuse it with. */
-size_t find_head(const char *in, size_t used);
-int parse_head(struct connection *self);
+/* What a response's body is. */
+struct content {
+    const char *type;
+    int file;   /* whose content it is, or -1 */
+    char *page; /* made here, from malloc; or NULL */
+    int64_t offset;
+    int64_t size;
+};
 
-/* content.c: looks for what the request names, and fills in what the body will be. The status. */
-int find_content(struct connection *self, const char **out_type);
-
-/* response.c: writes the head, and as much of the body as goes with it, into `out`; status 0: that
-   of what is found. Then, more of the body; and the end. */
-void begin_response(struct connection *self, int status);
-void fill_from_file(struct connection *self);
-void end_response(struct connection *self);
-
-/* session.c: one connection, whose memory it frees. Whatever becomes of it is no failure of the
-   server's: the outcome is 0. */
+/* session.c: a connection. What is here is all that it has between two events; its buffers are the
+   stream's, which has none while nothing happens. */
 struct session {
     ALOOP_FRAME;
-    struct connection *conn;
+    aloop_stream stream;
+    struct server *server;
+    aloop_slice input;
+    aloop_select_case cases[2];
+    struct content content;
+    uint64_t body_size; /* of the request */
+    bool keep_alive;
 };
 ALOOP_CORO_DECLARE(session);
 
-/* The memory for a connection; NULL if there is none. */
-struct connection *connection_new(struct server *server, aloop_socket sock);
+/* request.c: reads the head, which it cuts into pieces. 0, or the status to refuse it with. */
+int parse_head(struct request *self, char *head, size_t size);
 
-/* server.c: listens until somebody writes to the stop pipe. */
+/* content.c: looks for what the request names. The status. */
+int find_content(const struct server *server, struct request *request, struct content *out);
+
+/* response.c: writes the head, and the body, too, if that is small; `content` is then what is left
+   of it. 0 or an error. */
+int write_response(const aloop_stream *stream, int status, const struct request *request,
+                   struct content *content, bool keep_alive);
+
+/* server.c: listens until server_stop() is called. */
 struct serve {
     ALOOP_FRAME;
     struct server *server;
-    aloop_group group;
 };
 ALOOP_CORO_DECLARE(serve);
 
 /* 0, or a negative errno. */
 int server_init(struct server *self, const char *directory);
-void server_stop(const struct server *self);
+void server_stop(struct server *self);
 void server_fini(struct server *self);
 
 /* demo.c: serves, asks, and says what came of it. The exit code. */

@@ -7,8 +7,8 @@
  *     httpd --demo        serves a directory of its own, asks itself, and says what came of it
  *
  * What a path cannot reach: anything outside of DIR ("..", also as %2e%2e), names that begin with a
- * dot, and symbolic links, which are not followed. Files are read with plain read(): they come from
- * the page cache, or hold everybody up for as long as the disk takes.
+ * dot, and symbolic links, which are not followed. Files are opened, and read, in the loop's
+ * thread: they come from the system's cache, or hold everybody up for as long as the disk takes.
  */
 #include "httpd.h"
 
@@ -16,12 +16,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct server server;
+static int stop_pipe[2];
 
 static void on_signal(int number)
 {
+    int saved = errno;
+
     (void)number;
+    if (write(stop_pipe[1], "", 1) < 0)
+        errno = saved;
+}
+
+static void on_stop(aloop *loop, void *arg)
+{
+    (void)loop;
+    (void)arg;
     server_stop(&server);
 }
 
@@ -33,13 +45,19 @@ struct main_task {
 ALOOP_CORO(main_task)
 {
     char text[ALOOP_ADDRESS_TEXT_MAX];
+    aloop_handle reader;
 
     ALOOP_BEGIN;
+    reader = aloop_add_reader(aloop_get_running_loop(), stop_pipe[0], on_stop, NULL);
+    if (reader < 0)
+        ALOOP_RETURN(reader);
     aloop_group_init(&self->group);
     ALOOP_TRY(aloop_group_start_and_wait(&self->group, serve, .server = &server));
     aloop_address_format(&server.address, text, sizeof text);
     printf("serving on http://%s/\n", text);
     fflush(stdout);
+    ALOOP_TRY(aloop_event_wait(&server.stop));
+    (void)aloop_remove_reader(aloop_get_running_loop(), stop_pipe[0]);
     ALOOP_TRY(aloop_group_wait(&self->group));
     printf("stopped after %llu requests\n", (unsigned long long)server.requests);
     ALOOP_END;
@@ -68,6 +86,8 @@ int main(int argc, char **argv)
     error = aloop_address_ip(&server.address, "127.0.0.1", (unsigned)strtoul(argv[2], NULL, 10));
     if (error < 0)
         return fail(argv[2], error);
+    if (pipe(stop_pipe) < 0)
+        return fail("pipe", -errno);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     error = aloop_run(main_task);

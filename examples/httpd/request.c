@@ -8,20 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-size_t find_head(const char *in, size_t used)
-{
-    for (size_t i = 0; i < used; i++) {
-        if (in[i] != '\n')
-            continue;
-        if (i + 1 < used && in[i + 1] == '\n')
-            return i + 2;
-        if (i + 2 < used && in[i + 1] == '\r' && in[i + 2] == '\n')
-            return i + 3;
-    }
-    return 0;
-}
-
-static int parse_method(struct connection *self, const char *method)
+static int parse_method(struct request *self, const char *method)
 {
     static const char *const others[] = {"POST",    "PUT",     "DELETE", "PATCH",
                                          "OPTIONS", "CONNECT", "TRACE"};
@@ -37,7 +24,7 @@ static int parse_method(struct connection *self, const char *method)
 }
 
 /* METHOD SP TARGET SP VERSION; cuts the line into its parts. */
-static int parse_request_line(struct connection *self, char *line)
+static int parse_request_line(struct request *self, char *line)
 {
     char *target = strchr(line, ' ');
     char *version = target != NULL ? strchr(target + 1, ' ') : NULL;
@@ -77,7 +64,7 @@ static bool has_token(const char *list, const char *token)
     return false;
 }
 
-static int parse_length(struct connection *self, const char *value)
+static int parse_length(struct request *self, const char *value)
 {
     uint64_t length;
 
@@ -92,7 +79,7 @@ static int parse_length(struct connection *self, const char *value)
     return length > BODY_MAX ? 413 : 0;
 }
 
-static int parse_field(struct connection *self, char *line)
+static int parse_field(struct request *self, char *line)
 {
     char *value = strchr(line, ':');
     size_t length;
@@ -121,19 +108,15 @@ static int parse_field(struct connection *self, char *line)
     return 0;
 }
 
-int parse_head(struct connection *self)
+int parse_head(struct request *self, char *head, size_t size)
 {
-    char *line = self->in;
-    char *end = self->in + self->head_size;
+    char *end = head + size;
     char *method = NULL;
     int status = 0;
 
-    self->has_host = false;
-    self->has_length = false;
-    self->body_size = 0;
-    if (memchr(line, '\0', self->head_size) != NULL)
+    if (memchr(head, '\0', size) != NULL)
         return 400;
-    while (line < end && status == 0) {
+    for (char *line = head; line < end && status == 0;) {
         char *next = memchr(line, '\n', (size_t)(end - line));
 
         *next = '\0';

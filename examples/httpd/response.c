@@ -1,15 +1,17 @@
 /*
- * Writing the response: a head, and with it as much of the body as fits, so that what is small goes
- * in one piece.
+ * Writing a response: its head, and with it the body if that is small, so that both go together.
+ * piece.
  */
 #include "httpd.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define SMALL 16384                      /* a body that is better copied than sent by itself */
+#define HEAD_ROOM (512 + 3 * TARGET_MAX) /* the target, should each letter be encoded */
 
 static const char *reason(int status)
 {
@@ -29,80 +31,71 @@ static const char *reason(int status)
     }
 }
 
-void fill_from_file(struct connection *self)
-{
-    size_t room = CHUNK - self->filled;
-    size_t most = self->left < room ? (size_t)self->left : room;
-    ssize_t got = most > 0 ? read(self->file, self->out + self->filled, most) : 0;
-
-    /* Shorter than it was: all that can still be said is that the connection ends here. */
-    if (got <= 0) {
-        self->keep_alive = self->keep_alive && self->left == 0;
-        self->left = 0;
-        return;
-    }
-    self->filled += (size_t)got;
-    self->left -= (uint64_t)got;
-}
-
 /* A redirection's place: the path with its slash; what a header must not contain is encoded. */
-static void add_location(struct connection *self)
+static char *add_location(char *out, const char *target)
 {
-    size_t *n = &self->filled;
-
-    *n += (size_t)sprintf(self->out + *n, "Location: ");
-    for (const char *c = self->target; *c != '\0'; c++)
-        *n += (size_t)sprintf(self->out + *n,
-                              isalnum((unsigned char)*c) || strchr("/._-~", *c) ? "%c" : "%%%02X",
-                              (unsigned char)*c);
-    *n += (size_t)sprintf(self->out + *n, "/\r\n");
+    out += sprintf(out, "Location: ");
+    for (const char *c = target; *c != '\0'; c++)
+        out += sprintf(out, isalnum((unsigned char)*c) || strchr("/._-~", *c) ? "%c" : "%%%02X",
+                       (unsigned char)*c);
+    return out + sprintf(out, "/\r\n");
 }
 
-void begin_response(struct connection *self, int status)
+static char *add_head(char *out, int status, const struct request *request, const char *type,
+                      int64_t size, bool keep_alive)
 {
-    const char *type = "text/plain; charset=utf-8";
     char date[64];
     time_t now = time(NULL);
-    uint64_t length;
 
-    if (status == 0)
-        status = find_content(self, &type);
-    self->status = status;
-    /* After these nobody knows where the next request would begin. */
-    if (status == 400 || status == 408 || status == 413 || status == 414 || status == 431 ||
-        status == 501 || status == 505 || self->server->is_stopping)
-        self->keep_alive = false;
-    if (status != 200 && (self->page = malloc(64)) != NULL)
-        snprintf(self->page, 64, "%d %s\n", status, reason(status));
-    length = self->file >= 0 ? self->left : self->page != NULL ? strlen(self->page) : 0;
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
-    self->filled = (size_t)snprintf(
-        self->out, CHUNK,
-        "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %" PRIu64
-        "\r\nX-Content-Type-Options: nosniff\r\n%s%s",
-        status, reason(status), date, type, length, status == 405 ? "Allow: GET, HEAD\r\n" : "",
-        !self->keep_alive ? "Connection: close\r\n" : self->is_http10 ? "Connection: keep-alive\r\n"
-                                                                      : "");
+    out += sprintf(out,
+                   "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %" PRId64
+                   "\r\nX-Content-Type-Options: nosniff\r\n%s%s",
+                   status, reason(status), date, type, size,
+                   status == 405 ? "Allow: GET, HEAD\r\n" : "",
+                   !keep_alive          ? "Connection: close\r\n"
+                   : request->is_http10 ? "Connection: keep-alive\r\n"
+                                        : "");
     if (status == 301)
-        add_location(self);
-    self->filled += (size_t)sprintf(self->out + self->filled, "\r\n");
-    if (self->is_head) {
-        self->left = 0;
-    } else if (self->file >= 0) {
-        fill_from_file(self);
-    } else if (self->page != NULL && length <= CHUNK - self->filled) {
-        memcpy(self->out + self->filled, self->page, (size_t)length);
-        self->filled += (size_t)length;
-        free(self->page);
-        self->page = NULL;
-    }
+        out = add_location(out, request->target);
+    return out + sprintf(out, "\r\n");
 }
 
-void end_response(struct connection *self)
+/* The body, or its beginning; that much less is left of it. */
+static char *add_body(char *out, struct content *content)
 {
-    if (self->file >= 0)
-        close(self->file);
-    self->file = -1;
-    free(self->page);
-    self->page = NULL;
+    ssize_t size = (ssize_t)content->size;
+
+    if (content->page != NULL)
+        memcpy(out, content->page, (size_t)size);
+    else
+        size = pread(content->file, out, (size_t)size, 0);
+    if (size <= 0)
+        return out;
+    content->offset = size;
+    content->size -= size;
+    return out + size;
+}
+
+int write_response(const aloop_stream *stream, int status, const struct request *request,
+                   struct content *content, bool keep_alive)
+{
+    char out[HEAD_ROOM + SMALL];
+    char text[64];
+    char *end;
+
+    if (status == 200) {
+        end = add_head(out, 200, request, content->type, content->size, keep_alive);
+    } else {
+        int length = snprintf(text, sizeof text, "%d %s\n", status, reason(status));
+
+        end = add_head(out, status, request, "text/plain; charset=utf-8", length, keep_alive);
+        if (!request->is_head)
+            end += sprintf(end, "%s", text);
+    }
+    if (request->is_head)
+        content->size = 0;
+    else if (content->size <= SMALL)
+        end = add_body(end, content);
+    return aloop_stream_write_nowait(stream, out, (size_t)(end - out));
 }

@@ -1,172 +1,145 @@
 /*
- * A connection from its first request to its last. It is one coroutine, and each part of its work
- * another that it calls; what they read into and send from is outside of their frames.
+ * A connection from its first request to its last.
  */
 #include "httpd.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* Reads until there is a whole head. The outcome: 0, a status to refuse it with, or an error;
-   -ALOOP_EEOF if the client has no more to ask. */
+/* What ends a head: an empty line, also one of those who do not say \r. */
+static const aloop_slice head_ends[] = {{"\n\r\n", 3}, {"\n\n", 2}};
+
+static size_t count_blanks(aloop_slice input)
+{
+    size_t count = 0;
+
+    while (count < input.size && (input.data[count] == '\r' || input.data[count] == '\n'))
+        count++;
+    return count;
+}
+
+/* Waits for a request and reads its head, session->input. The outcome: 0, a status to refuse it
+   with, or an error; -ALOOP_EEOF if there is no more to be answered. */
 struct read_head {
     ALOOP_FRAME;
-    struct connection *conn;
+    struct session *session;
 };
 
 ALOOP_CORO(read_head)
 {
-    struct connection *conn = self->conn;
+    struct session *session = self->session;
+    size_t blanks;
 
     ALOOP_BEGIN;
-    conn->deadline = aloop_time(conn->sock.loop) +
-                     (conn->used == 0 ? conn->server->idle_timeout : conn->server->head_timeout);
-    while ((conn->head_size = find_head(conn->in, conn->used)) == 0) {
-        if (conn->used == HEAD_MAX)
-            ALOOP_RETURN(memchr(conn->in, '\n', TARGET_MAX) == NULL ? 414 : 431);
-        conn->is_idle = conn->used == 0;
-        if (conn->is_idle && conn->server->is_stopping)
+    do {
+        session->cases[0].op = aloop_stream_peek(&session->stream, 1, &session->input);
+        session->cases[1].op = aloop_event_wait(&session->server->stop);
+        ALOOP_TRY(aloop_select(session->cases, 2));
+        if (self->result == 1 || session->cases[0].result <= 0)
             ALOOP_RETURN(-ALOOP_EEOF);
-        ALOOP_AWAIT(aloop_wait_for(
-            aloop_recv(&conn->sock, conn->in + conn->used, HEAD_MAX - conn->used),
-            conn->deadline - aloop_time(conn->sock.loop)));
-        if (self->result == -ETIMEDOUT && conn->used > 0)
-            ALOOP_RETURN(408);
-        if (self->result <= 0)
-            ALOOP_RETURN(self->result == 0 ? -ALOOP_EEOF : self->result);
-        if (conn->is_idle)
-            conn->deadline = aloop_time(conn->sock.loop) + conn->server->head_timeout;
-        conn->is_idle = false;
-        conn->used += (size_t)self->result;
         /* Blank lines in front of a request are an old client's habit. */
-        while (conn->used > 0 && (conn->in[0] == '\r' || conn->in[0] == '\n'))
-            memmove(conn->in, conn->in + 1, --conn->used);
-    }
+        blanks = count_blanks(session->input);
+        (void)aloop_stream_consume(&session->stream, blanks);
+    } while (blanks == session->input.size);
+    ALOOP_AWAIT(
+        aloop_wait_for(aloop_stream_read_until(&session->stream, head_ends, 2, &session->input),
+                       session->server->head_timeout));
+    if (self->result == -ETIMEDOUT)
+        ALOOP_RETURN(408);
+    if (self->result != -EMSGSIZE)
+        ALOOP_RETURN(self->result < 0 ? self->result : 0);
+    ALOOP_TRY(aloop_stream_peek(&session->stream, 1, &session->input));
+    ALOOP_RETURN(memchr(session->input.data, '\n', TARGET_MAX) == NULL ? 414 : 431);
     ALOOP_END;
 }
 
-/* Forgets a request, with its body, so that the next one is the first. */
-struct skip_request {
+/* Reads a request's body, so that what is read next is the next request. */
+struct skip_body {
     ALOOP_FRAME;
-    struct connection *conn;
+    aloop_stream stream;
+    uint64_t size;
+    aloop_slice input;
 };
 
-ALOOP_CORO(skip_request)
+ALOOP_CORO(skip_body)
 {
-    struct connection *conn = self->conn;
-    size_t skipped;
-
     ALOOP_BEGIN;
-    conn->used -= conn->head_size;
-    memmove(conn->in, conn->in + conn->head_size, conn->used);
-    for (;;) {
-        skipped = conn->used < conn->body_size ? conn->used : (size_t)conn->body_size;
-        conn->used -= skipped;
-        conn->body_size -= skipped;
-        memmove(conn->in, conn->in + skipped, conn->used);
-        if (conn->body_size == 0)
-            break;
-        ALOOP_TRY(aloop_wait_for(aloop_recv(&conn->sock, conn->in, HEAD_MAX),
-                                 conn->deadline - aloop_time(conn->sock.loop)));
-        if (self->result == 0)
+    while (self->size > 0) {
+        ALOOP_TRY(aloop_stream_peek(&self->stream, 1, &self->input));
+        if (self->input.size == 0)
             ALOOP_RETURN(-ALOOP_EEOF);
-        conn->used = (size_t)self->result;
+        if (self->input.size > self->size)
+            self->input.size = (size_t)self->size;
+        self->size -= (uint64_t)aloop_stream_consume(&self->stream, self->input.size);
     }
     ALOOP_END;
 }
 
-struct send_response {
-    ALOOP_FRAME;
-    struct connection *conn;
-};
-
-ALOOP_CORO(send_response)
+/* After these nobody knows where the next request would begin. */
+static bool is_last(int status)
 {
-    struct connection *conn = self->conn;
-
-    ALOOP_BEGIN;
-    for (;;) {
-        ALOOP_TRY(aloop_wait_for(aloop_send_all(&conn->sock, conn->out, conn->filled),
-                                 conn->server->write_timeout));
-        conn->filled = 0;
-        if (conn->left == 0)
-            break;
-        fill_from_file(conn);
-    }
-    if (conn->page != NULL && !conn->is_head)
-        ALOOP_TRY(aloop_wait_for(aloop_send_all(&conn->sock, conn->page, strlen(conn->page)),
-                                 conn->server->write_timeout));
-    ALOOP_END;
+    return status == 400 || status == 408 || status == 413 || status == 414 || status == 431 ||
+           status == 501 || status == 505;
 }
 
-/* Ends a connection so that the last response arrives: closing with input unread would reset it. */
-struct drain {
-    ALOOP_FRAME;
-    struct connection *conn;
-};
-
-ALOOP_CORO(drain)
+/* Answers what was read, or refuses it. Of the body, what is not sent with the head is left in
+   self->content. 0 or an error. */
+static int answer(struct session *self, int status)
 {
-    ALOOP_BEGIN;
-    if (aloop_socket_shutdown(&self->conn->sock, SHUT_WR) < 0)
-        ALOOP_RETURN(0);
-    do
-        ALOOP_TRY(aloop_recv(&self->conn->sock, self->conn->in, HEAD_MAX));
-    while (self->result > 0);
-    ALOOP_END;
+    char head[HEAD_MAX + sizeof "\n\r\n"];
+    struct request request = {0};
+
+    if (status == 0) {
+        memcpy(head, self->input.data, self->input.size);
+        status = parse_head(&request, head, self->input.size);
+    }
+    if (status == 0)
+        status = find_content(self->server, &request, &self->content);
+    self->server->requests++;
+    self->body_size = request.body_size;
+    self->keep_alive =
+        request.keep_alive && !is_last(status) && !aloop_event_is_set(&self->server->stop);
+    return write_response(&self->stream, status, &request, &self->content, self->keep_alive);
+}
+
+static void release(struct content *content)
+{
+    if (content->file >= 0)
+        close(content->file);
+    free(content->page);
+    *content = (struct content){.file = -1};
 }
 
 ALOOP_CORO_EXPORT(session)
 {
-    struct connection *conn = self->conn;
+    struct content *content = &self->content;
+    int error;
 
     ALOOP_BEGIN;
+    content->file = -1;
     do {
-        ALOOP_AWAIT(aloop_call(read_head, .conn = conn));
-        if (self->result < 0)
-            ALOOP_RETURN(0);
-        conn->is_head = conn->is_http10 = conn->keep_alive = false;
-        begin_response(conn, self->result > 0 ? (int)self->result : parse_head(conn));
-        conn->server->requests++;
-        ALOOP_AWAIT(aloop_call(send_response, .conn = conn));
-        end_response(conn);
-        if (self->result < 0)
-            ALOOP_RETURN(0);
-        if (conn->keep_alive) {
-            ALOOP_AWAIT(aloop_call(skip_request, .conn = conn));
-                if (self->result < 0)
-                ALOOP_RETURN(0);
-        }
-    } while (conn->keep_alive);
-    ALOOP_AWAIT(aloop_wait_for(aloop_call(drain, .conn = conn), ALOOP_SEC(1)));
-    ALOOP_RETURN(0);
+        ALOOP_TRY(aloop_call(read_head, .session = self));
+        error = answer(self, (int)self->result);
+        if (error < 0)
+            ALOOP_RETURN(error);
+        if (content->size == 0)
+            ALOOP_TRY(aloop_stream_drain(&self->stream));
+        else if (content->page != NULL)
+            ALOOP_TRY(aloop_stream_write(&self->stream, content->page, (size_t)content->size));
+        else
+            ALOOP_TRY(aloop_stream_sendfile(&self->stream, content->file, content->offset,
+                                            content->size));
+        /* Shorter than it was: all that can still be said is that the connection ends here. */
+        if (self->result < content->size)
+            break;
+        release(content);
+        if (self->keep_alive && self->body_size > 0)
+            ALOOP_TRY(aloop_wait_for(
+                aloop_call(skip_body, .stream = self->stream, .size = self->body_size),
+                self->server->head_timeout));
+    } while (self->keep_alive);
     ALOOP_FINALLY;
-    end_response(conn);
-    aloop_socket_close(&conn->sock);
-    *conn->link = conn->next;
-    if (conn->next != NULL)
-        conn->next->link = conn->link;
-    conn->server->open--;
-    free(conn);
+    release(content);
     ALOOP_END;
-}
-
-struct connection *connection_new(struct server *server, aloop_socket sock)
-{
-    struct connection *self = malloc(sizeof *self);
-
-    if (self == NULL)
-        return NULL;
-    memset(self, 0, offsetof(struct connection, in));
-    self->server = server;
-    self->sock = sock;
-    self->file = -1;
-    self->next = server->connections;
-    self->link = &server->connections;
-    if (self->next != NULL)
-        self->next->link = &self->next;
-    server->connections = self;
-    server->open++;
-    server->accepted++;
-    return self;
 }

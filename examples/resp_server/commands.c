@@ -146,9 +146,15 @@ static void add_to(struct call *call, int64_t amount)
         reply_integer(call->reply, value);
 }
 
-static void do_incr(struct call *call) { add_to(call, 1); }
+static void do_incr(struct call *call)
+{
+    add_to(call, 1);
+}
 
-static void do_decr(struct call *call) { add_to(call, -1); }
+static void do_decr(struct call *call)
+{
+    add_to(call, -1);
+}
 
 static void do_incrby(struct call *call)
 {
@@ -181,9 +187,15 @@ static void expire(struct call *call, aloop_ns unit)
     reply_integer(call->reply, entry != NULL);
 }
 
-static void do_expire(struct call *call) { expire(call, ALOOP_SEC(1)); }
+static void do_expire(struct call *call)
+{
+    expire(call, ALOOP_SEC(1));
+}
 
-static void do_pexpire(struct call *call) { expire(call, ALOOP_MS(1)); }
+static void do_pexpire(struct call *call)
+{
+    expire(call, ALOOP_MS(1));
+}
 
 /* How long it will stay, rounded; -1: for ever, -2: it is not there. */
 static void time_to_live(struct call *call, aloop_ns unit)
@@ -199,9 +211,15 @@ static void time_to_live(struct call *call, aloop_ns unit)
     reply_integer(call->reply, left > 0 ? left / unit + (left % unit >= unit / 2) : 0);
 }
 
-static void do_ttl(struct call *call) { time_to_live(call, ALOOP_SEC(1)); }
+static void do_ttl(struct call *call)
+{
+    time_to_live(call, ALOOP_SEC(1));
+}
 
-static void do_pttl(struct call *call) { time_to_live(call, ALOOP_MS(1)); }
+static void do_pttl(struct call *call)
+{
+    time_to_live(call, ALOOP_MS(1));
+}
 
 static void do_persist(struct call *call)
 {
@@ -223,7 +241,10 @@ static void do_ping(struct call *call)
         reply_text(call->reply, "+PONG");
 }
 
-static void do_echo(struct call *call) { reply_bulk(call->reply, call->args[1]); }
+static void do_echo(struct call *call)
+{
+    reply_bulk(call->reply, call->args[1]);
+}
 
 static void do_dbsize(struct call *call)
 {
@@ -254,7 +275,10 @@ static void do_info(struct call *call)
 }
 
 /* Clients ask these before anything else, and want an answer of this shape. */
-static void do_command(struct call *call) { reply_text(call->reply, "*0"); }
+static void do_command(struct call *call)
+{
+    reply_text(call->reply, "*0");
+}
 
 static void do_config(struct call *call)
 {
@@ -341,8 +365,8 @@ static uint64_t letters_of(aloop_slice name)
 void commands_init(void)
 {
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        commands[i].letters = letters_of(
-            (aloop_slice){.data = commands[i].name, .size = strlen(commands[i].name)});
+        commands[i].letters =
+            letters_of((aloop_slice){.data = commands[i].name, .size = strlen(commands[i].name)});
 }
 
 static void run(struct call *call)
@@ -374,8 +398,7 @@ struct progress answer(struct server *server, aloop_slice input)
     server->reply.size = 0;
     while (progress.used < input.size && !progress.is_last && server->reply.size < REPLIES_MAX) {
         struct call call = {.server = server, .store = &server->store, .reply = &server->reply};
-        aloop_slice rest = {.data = input.data + progress.used,
-                            .size = input.size - progress.used};
+        aloop_slice rest = {.data = input.data + progress.used, .size = input.size - progress.used};
         int64_t size = parse_command(rest, &command, &progress.need);
 
         if (size == 0)

@@ -6,10 +6,10 @@
 
 #include <aloop.h>
 
-#define ARGS_MAX 1024                    /* of a command, its name included */
-#define VALUE_MAX ((size_t)1 << 20)      /* bytes in an argument */
-#define COMMAND_MAX ((size_t)2 << 20)    /* bytes of a command */
-#define REPLIES_MAX ((size_t)256 << 10)  /* with so many bytes of replies, they are sent first */
+#define ARGS_MAX 1024                   /* of a command, its name included */
+#define VALUE_MAX ((size_t)1 << 20)     /* bytes in an argument */
+#define COMMAND_MAX ((size_t)2 << 20)   /* bytes of a command */
+#define REPLIES_MAX ((size_t)256 << 10) /* with so many bytes of replies, they are sent first */
 
 /* --- protocol.c --- */
 

@@ -118,8 +118,8 @@ struct entry *store_set(struct store *store, aloop_slice key, aloop_slice value)
     struct entry *entry = *find_link(store, key, hash);
     size_t capacity = value.size > VALUE_MIN ? value.size : VALUE_MIN;
     /* A large block is not kept for a small value. */
-    bool fits = entry != NULL && capacity <= entry->value_capacity &&
-                capacity >= entry->value_capacity / 2;
+    bool fits =
+        entry != NULL && capacity <= entry->value_capacity && capacity >= entry->value_capacity / 2;
     char *block = fits ? entry->value : malloc(capacity);
 
     if (block == NULL)
