@@ -81,8 +81,8 @@ struct aloop {
     /* What every turn touches. */
     struct ready ready;
     aloop_ns now;
-    uint32_t since_poll; /* callbacks that ran since the last poll ... */
-    uint32_t poll_quota; /* ... and how many may, while more are ready */
+    uint64_t polled_at; /* the entry of the ready queue that stood first at the last poll ... */
+    uint64_t poll_due;  /* ... and the one before which the next is due, though more are ready */
     bool is_stopping;
     bool is_running;
     bool is_closed;

@@ -157,13 +157,13 @@ static void collect_timers(aloop *loop)
 /* How many callbacks may run before the next poll, judged by how long the last ones took. */
 static void adjust_quota(aloop *loop, aloop_ns took)
 {
-    uint32_t ran = loop->since_poll;
+    uint64_t ran = loop->ready.head - loop->polled_at;
+    uint64_t quota = POLL_CALLBACKS_MAX;
 
-    loop->since_poll = 0;
-    if (ran == 0 || took * POLL_CALLBACKS_MAX <= POLL_INTERVAL * ran)
-        loop->poll_quota = POLL_CALLBACKS_MAX;
-    else
-        loop->poll_quota = (uint32_t)(POLL_INTERVAL * ran / took);
+    if (ran > 0 && took * POLL_CALLBACKS_MAX > POLL_INTERVAL * (aloop_ns)ran)
+        quota = (uint64_t)(POLL_INTERVAL * (aloop_ns)ran / took);
+    loop->polled_at = loop->ready.head;
+    loop->poll_due = loop->ready.head + quota;
 }
 
 static int poll_and_collect(aloop *loop, aloop_ns max_wait)
@@ -217,6 +217,13 @@ static NOINLINE void shuffle_steps(aloop *loop)
     }
 }
 
+/* Is there more to run before the next poll? */
+static inline bool may_put_off_poll(const aloop *loop)
+{
+    return loop->ready.head != loop->ready.tail && loop->ready.head < loop->poll_due &&
+           !loop->is_stopping;
+}
+
 /* Runs what is ready: one turn, or, with `go_on`, turn after turn as long as no poll is due. As
    nothing is collected in between, such turns follow each other without a seam: the next one is
    what the queue holds when the last one is through. */
@@ -229,7 +236,6 @@ static inline void run_ready(aloop *loop, bool go_on)
 
         if (ALOOP_UNLIKELY(loop->random != 0))
             shuffle_steps(loop);
-        loop->since_poll += (uint32_t)(end - ready->head);
         /* Less, not unequal: a fork()ed child may have run the loop on from inside a callback. */
         while (ready->head < end) {
             /* By value: the callback may grow the ring. */
@@ -238,16 +244,12 @@ static inline void run_ready(aloop *loop, bool go_on)
             ready->head++;
             entry.run(loop, entry.arg);
         }
-    } while (go_on && ready->head != ready->tail && loop->since_poll < loop->poll_quota &&
-             !loop->is_stopping);
+    } while (go_on && may_put_off_poll(loop));
 }
 
 static inline int poll_if_due(aloop *loop, aloop_ns max_wait)
 {
-    if (ready_count(&loop->ready) > 0 && loop->since_poll < loop->poll_quota &&
-        !loop->is_stopping)
-        return 0;
-    return poll_and_collect(loop, max_wait);
+    return may_put_off_poll(loop) ? 0 : poll_and_collect(loop, max_wait);
 }
 
 static int run_turn(aloop *loop, aloop_ns max_wait)
