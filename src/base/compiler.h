@@ -10,11 +10,13 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define NOINLINE __attribute__((noinline))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 #define COLD __attribute__((cold))
 #define FALLTHROUGH __attribute__((fallthrough))
 #define PREFETCH(address) __builtin_prefetch(address)
 #else
 #define NOINLINE
+#define ALWAYS_INLINE inline
 #define COLD
 #define FALLTHROUGH ((void)0)
 #define PREFETCH(address) ((void)(address))

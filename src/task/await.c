@@ -143,7 +143,7 @@ static bool await_call_in_scope(aloop_frame *frame)
    on waiting, for that to end. */
 static bool await_end_of_cancelled(struct aloop_task *task, unsigned alarm)
 {
-    task->is_waiting = true;
+    task->mode = TASK_WAITS;
     task->op.flags |= alarm;
     if (task_cancel_awaited(task))
         return true;

@@ -118,7 +118,7 @@ static void break_circle(const struct request *request)
     task_drop_op(task);
     task->op.poll = circle_poll;
     task->op.type = NULL;
-    task->is_waiting = true;
+    task->mode = TASK_WAITS;
     task_wake(task);
 }
 
@@ -144,7 +144,7 @@ static aloop_future *deliver(struct aloop_task *task, struct request *request)
     aloop_future *target;
     struct fanout *fanout;
 
-    if (!task->is_waiting || !alarm_is_due(task))
+    if (task->mode != TASK_WAITS || !alarm_is_due(task))
         return NULL;
     if (!find_awaited(&task->op, &target, &fanout)) {
         task_wake(task);

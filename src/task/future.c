@@ -125,18 +125,27 @@ static const char *never_retrieved(const struct aloop_future *future)
                                        : "future exception was never retrieved";
 }
 
+static NOINLINE bool report_never_retrieved(struct aloop_future *future)
+{
+    /* The handler gets a live future, and may even keep it. */
+    future->is_retrieved = true;
+    future_report(future, never_retrieved(future));
+    return --future->references == 0;
+}
+
 void aloop_future_unref(aloop_future *future)
 {
     if (future == NULL || future->loop == NULL)
         return;
-    if (future->references == 1 && future->state == FUTURE_FINISHED && future->result < 0 &&
-        future->result != -ECANCELED && !future->is_retrieved) {
-        /* The handler gets a live future, and may even keep it. */
-        future->is_retrieved = true;
-        future_report(future, never_retrieved(future));
+    if (future->references > 1) {
+        future->references--;
+        return;
     }
-    if (--future->references == 0)
-        future_destroy(future);
+    if (ALOOP_UNLIKELY(future->result < 0 && future->state == FUTURE_FINISHED &&
+                       future->result != -ECANCELED && !future->is_retrieved) &&
+        !report_never_retrieved(future))
+        return;
+    future_destroy(future);
 }
 
 aloop_future *aloop_future_ref(aloop_future *future)
@@ -147,13 +156,6 @@ aloop_future *aloop_future_ref(aloop_future *future)
 }
 
 /* --- completing --- */
-
-static void future_complete(struct aloop_future *future, enum future_state state, int64_t result)
-{
-    future->result = result;
-    future->state = (uint8_t)state;
-    aloop_wake_all(&future->waiters);
-}
 
 void future_finish(struct aloop_future *future, int64_t result)
 {

@@ -40,9 +40,9 @@ static inline void fanout_init(struct fanout *fanout,
 enum future_kind { FUTURE_PLAIN, FUTURE_TASK, FUTURE_GATHER, FUTURE_SHIELD };
 
 struct aloop_future {
-    aloop *loop; /* NULL: a static one that stands for "no memory" and the like */
     int64_t result;
     aloop_waitlist waiters; /* done callbacks and tasks that await it, in the order they came */
+    aloop *loop; /* NULL: a static one that stands for "no memory" and the like */
     uint32_t references;
     uint8_t state;
     uint8_t kind;
@@ -70,26 +70,48 @@ enum {
 struct member;
 struct locals;
 
+/* What a task that is not done is at. */
+enum task_mode {
+    TASK_RUNS,  /* it runs, or has an entry in the ready queue and will go on where it stands */
+    TASK_WAITS, /* `op` is pending */
+    TASK_YIELDS /* it has an entry, and awaits no more than that: there is no operation */
+};
+
+/* What a switch from one task to the next touches stands at the end, next to the first frame, which
+   follows the task in memory. */
 struct aloop_task {
-    aloop_op op;        /* first: awaits build it in place. Its waiter stays, linked or not */
-    aloop_frame *frame; /* the innermost */
-    struct aloop_future future;
-    uint8_t alarm;
-    bool is_queued;         /* has an entry in the ready queue */
-    bool is_waiting;        /* `op` is pending */
-    bool has_timer;         /* `timer` is armed, or was and came due, for the op's sake */
-    bool was_told_to_end;   /* by the loop's shutdown */
+    aloop_op op;            /* first: awaits build it in place. Its waiter stays, linked or not */
+    struct heap_node timer; /* wakes the task for its op's sake */
+    struct list link;       /* in loop->tasks until it is done */
+    /* From here to `future` all is zero at first. */
+    aloop_scope *scope;          /* the innermost cancel scope */
+    struct member *member;       /* of the group it is in, until it is done */
+    struct locals *locals;       /* its task-local values, until it is done; NULL: none */
+    aloop_generator *generators; /* the open ones, newest first */
+    uint64_t cancel_chain; /* the number of the last chain that a request to cancel it came along */
     uint32_t finally_depth; /* frames inside their ALOOP_FINALLY ... */
     uint32_t finally_base;  /* ... of them, those around the innermost call that is cancellable */
     uint32_t cancelling;
-    uint64_t cancel_chain; /* the number of the last chain that a request to cancel it came along */
-    aloop_scope *scope;     /* the innermost cancel scope */
-    struct member *member;  /* of the group it is in, until it is done */
-    struct locals *locals;  /* its task-local values, until it is done; NULL: none */
-    aloop_generator *generators; /* the open ones, newest first */
-    struct heap_node timer; /* wakes the task for its op's sake */
-    struct list link;       /* in loop->tasks until it is done */
+    bool was_told_to_end; /* by the loop's shutdown */
+    bool has_timer;       /* `timer` is armed, or was and came due, for the op's sake */
+    struct aloop_future future;
+    union {
+        struct {
+            uint8_t mode;   /* enum task_mode */
+            uint8_t alarm;  /* ALARM_* */
+            bool is_queued; /* has an entry in the ready queue */
+            bool unused;
+        };
+        uint32_t state; /* all of them at once; 0: it runs, and there is nothing else to know */
+    };
+    aloop_frame *frame; /* the innermost */
 };
+
+/* The state of a task that yields, and of which nobody wants anything. */
+static inline uint32_t task_state_yielding(void)
+{
+    return ((const struct aloop_task){.mode = TASK_YIELDS, .is_queued = true}).state;
+}
 
 /* frame->flags; ALOOP_FLAG_FINALLY_ is 1 */
 enum {
@@ -98,6 +120,10 @@ enum {
     FRAME_CLOSING = 8,   /* that wait is on */
     FRAME_GENERATOR = 16 /* it returns to who asked it for an item */
 };
+
+/* Where in its block of memory the first frame of a task stands. */
+#define TASK_HEAD_SIZE \
+    ((sizeof(struct aloop_task) + POOL_GRANULE - 1) & ~(size_t)(POOL_GRANULE - 1))
 
 #define TASK_OF(POINTER) CONTAINER_OF(POINTER, struct aloop_task, future)
 
@@ -202,6 +228,36 @@ static inline void task_wake(struct aloop_task *task)
     ready_push(&task->future.loop->ready, task_step, task);
 }
 
+/* --- completing a future, for future.c and task.c --- */
+/* As aloop_wake_all(), knowing that most who wait are tasks. */
+static inline void future_wake_all(struct aloop_future *future)
+{
+    aloop_link *head = &future->waiters.head;
+    aloop_link *link = head->next;
+
+    while (link != NULL && link != head) {
+        aloop_waiter *waiter = (aloop_waiter *)(void *)link;
+
+        head->next = link->next;
+        link->next->prev = head;
+        link->next = NULL;
+        link->prev = NULL;
+        if (ALOOP_LIKELY(waiter->notify == task_notify))
+            task_wake(CONTAINER_OF(waiter, struct aloop_task, op.waiter));
+        else
+            waiter->notify(waiter);
+        link = head->next;
+    }
+}
+
+static inline void future_complete(struct aloop_future *future, enum future_state state,
+                                   int64_t result)
+{
+    future->result = result;
+    future->state = (uint8_t)state;
+    future_wake_all(future);
+}
+
 /* --- local.c --- */
 /* What a task that `creator` makes begins with; `creator` may be NULL. */
 struct locals *locals_inherit(const struct aloop_task *creator);
@@ -251,7 +307,7 @@ static inline bool op_ends_with(struct aloop_task *task, int64_t outcome)
 /* The op waits for nothing any more. */
 static inline void op_ended(struct aloop_task *task)
 {
-    task->is_waiting = false;
+    task->mode = TASK_RUNS;
     aloop_waiter_unlink(&task->op.waiter);
     if (task->has_timer) {
         task->has_timer = false;
@@ -262,7 +318,7 @@ static inline void op_ended(struct aloop_task *task)
 /* The op is pending: sees to its deadline, if it has one. True if that ends it now. */
 static inline bool op_waits(struct aloop_task *task)
 {
-    task->is_waiting = true;
+    task->mode = TASK_WAITS;
     return ALOOP_UNLIKELY(task->op.flags & OP_HAS_TIMEOUT) && op_sees_to_deadline(task);
 }
 

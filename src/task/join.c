@@ -17,7 +17,7 @@ static bool waits_for(aloop_future *future, const struct aloop_task *task)
 
         if (other == task)
             return true;
-        if (!other->is_waiting || other->op.type == NULL || other->op.type->target == NULL)
+        if (other->mode != TASK_WAITS || other->op.type == NULL || other->op.type->target == NULL)
             return false;
         future = other->op.type->target(&other->op);
     }
@@ -37,39 +37,58 @@ static int64_t join_check(struct aloop_task *task, aloop_future *future)
 
 /* While it waits, the operation holds a reference: one of its own, or the one that the caller wants
    dropped in the end. */
-static void join_release(aloop_op *op)
+static void join_drop(aloop_task *task, aloop_op *op)
 {
-    if (op->flags & OP_UNREF || op->arg[1].number != 0)
-        future_unref(op->arg[0].pointer);
+    (void)task;
+    future_unref(op->arg[0].pointer);
+}
+
+/* It has begun to wait. */
+static aloop_poll join_poll(aloop_task *task, aloop_op *op)
+{
+    aloop_future *future = op->arg[0].pointer;
+    int64_t outcome;
+
+    (void)task;
+    if (ALOOP_UNLIKELY(!future_is_done(future)))
+        return aloop_op_wait(op, &future->waiters);
+    outcome = future_take(future);
+    future_unref(future);
+    return outcome;
+}
+
+static aloop_poll join_wait(aloop_op *op, struct aloop_future *future)
+{
+    if (!(op->flags & OP_UNREF))
+        future->references++;
+    op->poll = join_poll;
+    return aloop_op_wait(op, &future->waiters);
+}
+
+static NOINLINE aloop_poll join_carefully(aloop_task *task, aloop_op *op)
+{
+    aloop_future *future = op->arg[0].pointer;
+    int64_t outcome = future_is_done(future) ? future_take(future) : join_check(task, future);
+
+    if (outcome == 0 && !future_is_done(future))
+        return join_wait(op, future);
+    if (op->flags & OP_UNREF)
+        future_unref(future);
+    return outcome;
 }
 
 aloop_poll aloop_join_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_future *future = op->arg[0].pointer;
-    int64_t outcome;
+    const aloop *loop = task->future.loop;
 
-    if (future_is_done(future)) {
-        outcome = future_take(future);
-        join_release(op);
-        return outcome;
-    }
-    if (op->arg[1].number == 0) {
-        outcome = join_check(task, future);
-        if (outcome < 0) {
-            join_release(op);
-            return outcome;
-        }
-        op->arg[1].number = 1;
-        if (!(op->flags & OP_UNREF))
-            aloop_future_ref(future);
-    }
-    return aloop_op_wait(op, &future->waiters);
-}
-
-static void join_drop(aloop_task *task, aloop_op *op)
-{
-    (void)task;
-    join_release(op);
+    if (ALOOP_UNLIKELY(future->loop != loop || future == &task->future || loop->is_debug))
+        return join_carefully(task, op);
+    if (!future_is_done(future))
+        return join_wait(op, future);
+    if (op->flags & OP_UNREF)
+        return join_poll(task, op);
+    return future_take(future);
 }
 
 const aloop_op_type aloop_join_type_ = {
@@ -92,7 +111,6 @@ static aloop_poll gather_poll(aloop_task *task, aloop_op *op)
 {
     op->arg[0].pointer = aloop_gather_future(task->future.loop, op->arg[0].pointer, op->arg[1].size,
                                              op->arg[2].pointer, (unsigned)op->arg[3].number);
-    op->arg[1].number = 0;
     op->flags |= OP_UNREF;
     op->poll = aloop_join_poll_;
     return aloop_join_poll_(task, op);

@@ -3,10 +3,13 @@
  * can lay it out as one piece.
  *
  * A task is resumed at its innermost frame, whatever the depth. A coroutine that calls another
- * pushes a frame and returns; the loop in task_run() runs that frame next, and returns to the
+ * pushes a frame and returns; the loop in task_run_on() runs that frame next, and returns to the
  * caller when it ends. So nothing here nests on the C stack.
  */
 #include "task/internal.h"
+
+/* How many entries of the ready queue. */
+#define STEPS_AHEAD 10
 
 /* --- awaiting --- */
 
@@ -43,18 +46,29 @@ aloop_poll aloop_yield_poll_(aloop_task *task, aloop_op *op)
     return ALOOP_PENDING;
 }
 
+static NOINLINE bool yield_carefully(aloop_frame *frame)
+{
+    struct aloop_task *task = frame->task;
+
+    if (task->alarm == 0) {
+        /* Something has woken it since its last await. */
+        task->mode = TASK_YIELDS;
+        return true;
+    }
+    task->op.poll = aloop_yield_poll_;
+    task->op.type = &aloop_sleep_type_;
+    task->op.flags = 0;
+    return await_carefully(frame);
+}
+
 bool aloop_frame_yield_(aloop_frame *frame)
 {
     struct aloop_task *task = frame->task;
 
-    task->op.poll = aloop_yield_poll_;
-    task->op.type = &aloop_sleep_type_;
-    task->op.flags = 0;
-    if (ALOOP_UNLIKELY(task->alarm != 0))
-        return await_carefully(frame);
-    task->op.poll = yielded_poll;
-    task->is_waiting = true;
-    task_wake(task);
+    if (ALOOP_UNLIKELY(task->state != 0))
+        return yield_carefully(frame);
+    task->state = task_state_yielding();
+    ready_push(&task->future.loop->ready, task_step, task);
     return true;
 }
 
@@ -68,7 +82,7 @@ bool aloop_frame_await_(aloop_frame *frame)
     outcome = task->op.poll(task, &task->op);
     if (outcome == ALOOP_PENDING) {
         /* A call has pushed a frame: that one runs next, and nothing waits. */
-        task->is_waiting = task->frame == frame;
+        task->mode = task->frame == frame ? TASK_WAITS : TASK_RUNS;
         return true;
     }
     frame->result = outcome;
@@ -88,8 +102,7 @@ static inline bool ask(struct aloop_task *task)
            its outcome. */
         task->op.flags |= task_take_alarm(task);
     }
-    /* Most that is resumed has yielded. */
-    outcome = task->op.poll == yielded_poll ? 0 : task->op.poll(task, &task->op);
+    outcome = task->op.poll(task, &task->op);
     if (outcome == ALOOP_PENDING) {
         /* That the time of a scope is up counts only now: what has completed wins. */
         if (ALOOP_UNLIKELY(task->alarm & ALARM_SCOPE) && scope_due(task) != NULL)
@@ -134,49 +147,121 @@ static NOINLINE PLAIN_FRAME void spoil_stack(void)
 }
 #endif
 
-/* Runs the innermost frame until the task waits, gives way, or is done. */
-static void task_run(aloop *loop, struct aloop_task *task)
+/* Runs the innermost frame. True if it has ended. */
+static inline bool frame_step(aloop_frame *frame)
+{
+    spoil_stack();
+    return frame->coro->step(frame).is_done;
+}
+
+/* The innermost frame was run: goes on, at whatever is the innermost by then, until the task waits,
+   gives way, or is done. */
+static ALWAYS_INLINE void task_run_on(aloop *loop, struct aloop_task *task, aloop_frame *frame,
+                                      bool has_ended)
 {
     for (;;) {
-        aloop_frame *frame = task->frame;
-
-        spoil_stack();
-        if (ALOOP_LIKELY(!(frame->flags & FRAME_ENDED)) && !frame->coro->step(frame).is_done) {
+        if (!has_ended) {
             if (task->frame == frame)
                 return;
-            if (ALOOP_LIKELY(loop->budget > 0))
-                continue;
-            task_give_way(task);
-            return;
-        }
-        if (ALOOP_UNLIKELY(frame->flags != 0) && !frame_leave_scopes(task)) {
+            if (ALOOP_UNLIKELY(loop->budget <= 0)) {
+                task_give_way(task);
+                return;
+            }
+        } else if (ALOOP_UNLIKELY(frame->flags != 0) && !frame_leave_scopes(task)) {
             /* Another frame is to run before this one can end, or something is to be awaited. */
             if (task->frame == frame && !task_begin_op(task))
                 return;
-            continue;
+        } else {
+            if (frame->caller == NULL) {
+                task_finish(task, frame->outcome);
+                return;
+            }
+            frame_return(loop, task, frame);
+            if (task_spend(task))
+                return;
         }
-        if (frame->caller == NULL) {
-            task_finish(task, frame->outcome);
-            return;
-        }
-        frame_return(loop, task, frame);
-        if (task_spend(task))
-            return;
+        frame = task->frame;
+        has_ended = frame->flags & FRAME_ENDED || frame_step(frame);
     }
 }
 
-void task_step(aloop *loop, void *arg)
+/* The same, out of the way of those that only yield. */
+static NOINLINE void task_run_on_apart(aloop *loop, struct aloop_task *task, aloop_frame *frame,
+                                       bool has_ended)
 {
-    struct aloop_task *task = arg;
+    task_run_on(loop, task, frame, has_ended);
+}
 
+/* What the task waited for may be over, or it is to begin, or somebody wants something of it. True
+   if its innermost frame is to run. */
+static inline bool task_may_go_on(struct aloop_task *task)
+{
+    switch ((enum task_mode)task->mode) {
+    case TASK_WAITS:
+        return ask(task);
+    case TASK_YIELDS:
+        task->mode = TASK_RUNS;
+        task->frame->result = 0;
+        if (task->alarm & ALARM_CANCEL && task->finally_depth == task->finally_base) {
+            task->alarm &= (uint8_t)~ALARM_CANCEL;
+            task->frame->result = -ECANCELED;
+        }
+        return true;
+    case TASK_RUNS:
+        break;
+    }
+    return true;
+}
+
+/* A step that is more than the end of a yield. */
+static NOINLINE void task_resume(aloop *loop, struct aloop_task *task)
+{
     task->is_queued = false;
-    if (ALOOP_UNLIKELY(!task->is_waiting && future_is_done(&task->future))) {
+    if (ALOOP_UNLIKELY(task->mode == TASK_RUNS && future_is_done(&task->future))) {
         aloop_future_unref(&task->future);
         return;
     }
     loop->current_task = task;
     loop->budget = TASK_BUDGET;
-    if (!task->is_waiting || ask(task))
-        task_run(loop, task);
+    if (task_may_go_on(task)) {
+        aloop_frame *frame = task->frame;
+
+        task_run_on(loop, task, frame, frame->flags & FRAME_ENDED || frame_step(frame));
+    }
+    loop->current_task = NULL;
+}
+
+/* With many tasks each step finds its task in no cache: the memory of one that is some places
+   behind in the queue is asked for while this one runs. What stands there may be anything, which a
+   prefetch does not mind. Always inline: gcc drops the call of a function that only prefetches. */
+static ALWAYS_INLINE void prefetch_coming_task(const aloop *loop)
+{
+    const struct ready *ready = &loop->ready;
+    const char *coming = ready->ring[(size_t)(ready->head + STEPS_AHEAD) & ready->mask].arg;
+
+    PREFETCH(coming + offsetof(struct aloop_task, future));
+    PREFETCH(coming + TASK_HEAD_SIZE);
+    PREFETCH(coming + TASK_HEAD_SIZE + 64);
+}
+
+void task_step(aloop *loop, void *arg)
+{
+    struct aloop_task *task = arg;
+    aloop_frame *frame = task->frame;
+    bool has_ended;
+
+    prefetch_coming_task(loop);
+    if (ALOOP_UNLIKELY(task->state != task_state_yielding())) {
+        task_resume(loop, task);
+        return;
+    }
+    /* Nothing to ask: what most switches from one task to the next consist of. */
+    task->state = 0;
+    loop->current_task = task;
+    loop->budget = TASK_BUDGET;
+    frame->result = 0;
+    has_ended = frame_step(frame);
+    if (ALOOP_UNLIKELY(has_ended || task->frame != frame))
+        task_run_on_apart(loop, task, frame, has_ended);
     loop->current_task = NULL;
 }

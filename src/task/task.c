@@ -3,12 +3,9 @@
  * the frames of calls come on top, one by one.
  *
  * The invariant: a task that is not done either has an entry in the ready queue (is_queued), or
- * waits for an operation that will wake it (is_waiting), or is the one that runs.
+ * waits for an operation that will wake it (TASK_WAITS), or is the one that runs.
  */
 #include "task/internal.h"
-
-#define TASK_HEAD_SIZE \
-    ((sizeof(struct aloop_task) + POOL_GRANULE - 1) & ~(size_t)(POOL_GRANULE - 1))
 
 static aloop_frame *first_frame(struct aloop_task *task)
 {
@@ -63,9 +60,10 @@ aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args
     task->op.flags = 0;
     task->op.waiter = (aloop_waiter){.notify = task_notify};
     task->frame = first_frame(task);
-    memset(&task->alarm, 0,
-           offsetof(struct aloop_task, timer) - offsetof(struct aloop_task, alarm));
-    if (loop->current_task != NULL)
+    memset(&task->scope, 0,
+           offsetof(struct aloop_task, future) - offsetof(struct aloop_task, scope));
+    task->state = 0;
+    if (loop->current_task != NULL && loop->current_task->locals != NULL)
         task->locals = locals_inherit(loop->current_task);
     future_init(&task->future, loop, FUTURE_TASK);
     heap_node_init(&task->timer, TIMER_KIND_TASK);
@@ -80,7 +78,8 @@ aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args
         task->cancelling = 1;
         task->alarm = ALARM_CANCEL;
     }
-    task_wake(task);
+    task->is_queued = true;
+    ready_push(&loop->ready, task_step, task);
     return task;
 }
 
@@ -109,10 +108,8 @@ void task_finish(struct aloop_task *task, int64_t outcome)
         heap_remove(&loop->timers, &task->timer);
     heap_unreserve(&loop->timers);
     ready_unreserve(&loop->ready);
-    if (outcome == -ECANCELED)
-        future_finish_cancelled(&task->future);
-    else
-        future_finish(&task->future, outcome);
+    future_complete(&task->future, outcome == -ECANCELED ? FUTURE_CANCELLED : FUTURE_FINISHED,
+                    outcome);
     if (ALOOP_UNLIKELY(task->was_told_to_end) && outcome < 0 && outcome != -ECANCELED) {
         task->future.is_retrieved = true;
         future_report(&task->future, "task failed while the loop was shutting down");
@@ -140,7 +137,7 @@ static void task_abandon(struct aloop_task *task)
 {
     aloop *loop = task->future.loop;
 
-    if (task->is_waiting)
+    if (task->mode == TASK_WAITS)
         task_drop_op(task);
     for (;;) {
         aloop_frame *frame;
@@ -167,7 +164,7 @@ static void tasks_close(aloop *loop)
     for (struct list *link = loop->tasks.next; link != &loop->tasks; link = link->next) {
         struct aloop_task *task = CONTAINER_OF(link, struct aloop_task, link);
 
-        if (task->is_waiting)
+        if (task->mode == TASK_WAITS)
             task_drop_op(task);
     }
     while (!list_is_empty(&loop->tasks)) {
