@@ -22,6 +22,20 @@
 #define PREFETCH(address) ((void)(address))
 #endif
 
+/* The place of the highest bit that is set, counted from 0; there must be one. */
+static inline int highest_bit(uint64_t number)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return 63 - __builtin_clzll(number);
+#else
+    int place = 0;
+
+    while (number >>= 1)
+        place++;
+    return place;
+#endif
+}
+
 #ifdef __SANITIZE_ADDRESS__
 #define HAVE_ASAN 1
 #elif defined(__has_feature)
