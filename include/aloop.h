@@ -12,8 +12,10 @@
 #include <aloop/future.h>
 #include <aloop/generator.h>
 #include <aloop/group.h>
+#include <aloop/instrument.h>
 #include <aloop/local.h>
 #include <aloop/loop.h>
+#include <aloop/metrics.h>
 #include <aloop/op.h>
 #include <aloop/queue.h>
 #include <aloop/resolver.h>

@@ -384,9 +384,16 @@ void callbacks_close(aloop *loop)
 
 aloop_callback *callback_of_entry(const struct ready_entry *entry)
 {
-    if (entry->run == run_timer || entry->run == run_fd_callback)
-        return ((const struct callback_slot *)entry->arg)->run;
-    return entry->run;
+    aloop_callback *run = entry->run;
+
+    if (run == run_timer || run == run_fd_callback) {
+        const struct callback_slot *callback = entry->arg;
+
+        if (run == run_timer && heap_is_armed(&callback->u.node))
+            return NULL;
+        run = callback->run;
+    }
+    return run == cancelled ? NULL : run;
 }
 
 /* Is the entry a callback of aloop_call_soon(), or one like it of a layer above, rather than a step

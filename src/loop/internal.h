@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "base/heap.h"
+#include "base/histogram.h"
 #include "base/list.h"
 #include "base/memory.h"
 #include "base/pool.h"
@@ -36,6 +37,11 @@ struct upper_layer {
     size_t (*walk)(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg);
     /* Is the entry a step of a task? */
     bool (*is_step)(const struct ready_entry *entry);
+    /* The task that the entry is a step of, with a reference; NULL if it is none. */
+    struct aloop_task *(*hold_task)(const struct ready_entry *entry);
+    bool (*is_done)(const struct aloop_task *task);
+    void (*release_task)(struct aloop_task *task);
+    const char *(*task_name)(const struct aloop_task *task);
     /* Fills in name, file and line if the entry is a step of a task; for reports of slow ones. */
     void (*describe)(const struct ready_entry *entry, aloop_exception_context *context);
 };
@@ -84,10 +90,13 @@ struct aloop {
     uint64_t polled_at; /* the entry of the ready queue that stood first at the last poll ... */
     uint64_t poll_due;  /* ... and the one before which the next is due, though more are ready */
     bool is_stopping;
+    bool is_leaving; /* stopping, or the way in which turns run is to be chosen anew */
     bool is_running;
     bool is_closed;
     bool has_checks; /* closed, debug or forked: the entry points look closer */
     bool is_debug;
+    bool has_observers; /* instruments, or tracers that watch the probes */
+    bool is_observed;   /* turns run with a look at each callback: see observe.h */
     bool is_virtual;
     bool is_boottime;
     int expected_from_outside; /* with the virtual clock: what keeps time from jumping */
@@ -95,9 +104,11 @@ struct aloop {
     /* Of the layer of tasks. */
     struct aloop_task *current_task;
     struct list tasks;
-    size_t task_count;
+    uint64_t tasks_created;
+    uint64_t tasks_ended;
     struct list composites; /* gathers and shields that are not settled */
     bool is_shutting_down;
+    bool looks_at_new_tasks; /* shutting down, or somebody observes */
     uint64_t cancel_chain; /* numbers the chains of tasks that requests to cancel have followed */
     int budget; /* completions that the running task has left in this step */
     const struct upper_layer *upper;
@@ -138,7 +149,18 @@ struct aloop {
     aloop_ns thread_patience;    /* how long the end of the loop waits for a job */
     aloop_ns thread_deadline;    /* of the closing that is on; 0: of none */
 
+    /* What is counted; see <aloop/metrics.h>. */
     int64_t run_correction; /* callbacks that ran, less entries of the ready queue that did */
+    uint64_t turns;
+    uint64_t polls;
+    uint64_t events;
+    uint64_t posts_collected;
+    struct histogram lag;
+    struct durations *durations; /* NULL: never measured */
+    bool measures_durations;
+
+    struct list observers; /* those whose instruments are told */
+    uint64_t observed_to;  /* the number of the first entry that they have not been told of */
 
     aloop_exception_handler *exception_handler;
     void *exception_arg;
@@ -196,8 +218,30 @@ aloop_ns loop_read_clock(const aloop *loop);
 void loop_memory_ref(aloop *loop);
 void loop_memory_unref(aloop *loop);
 
-/* Debug mode: runs an entry, and reports it if it was slow. */
-void loop_run_timed(aloop *loop, const struct ready_entry *entry);
+/* Is there more to run before the next poll? */
+static inline bool loop_may_put_off_poll(const aloop *loop)
+{
+    return loop->ready.head != loop->ready.tail && loop->ready.head < loop->poll_due &&
+           !loop->is_leaving;
+}
+
+/* Polls and collects. An error of the poller, or what is not less than 0. */
+int loop_poll(aloop *loop, aloop_ns max_wait);
+/* How many callbacks have run in the loop's life, give or take the same number. */
+static inline int64_t loop_callbacks_run(const aloop *loop)
+{
+    return (int64_t)loop->ready.head + loop->run_correction;
+}
+
+static inline size_t loop_task_count(const aloop *loop)
+{
+    return (size_t)(loop->tasks_created - loop->tasks_ended);
+}
+
+/* With options.seed: puts the steps that are due into the order that it determines. */
+void loop_shuffle_steps(aloop *loop);
+/* Whether somebody observes may have changed: turns run accordingly from the next one on. */
+void loop_choose_run(aloop *loop);
 
 /* The end of a run in which the program dropped its last reference. */
 void loop_end_if_unreferenced(aloop *loop);
@@ -205,7 +249,7 @@ void loop_end_if_unreferenced(aloop *loop);
 /* callback.c */
 void timers_init(aloop *loop);
 void callbacks_close(aloop *loop);
-/* The program's callback behind an entry of the ready queue. */
+/* The program's callback behind an entry of the ready queue; NULL if it will not run. */
 aloop_callback *callback_of_entry(const struct ready_entry *entry);
 size_t callbacks_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg);
 

@@ -8,6 +8,7 @@
  */
 #include "loop/callback.h"
 #include "loop/internal.h"
+#include "loop/observe.h"
 #include "loop/watch.h"
 
 #include <string.h>
@@ -24,6 +25,8 @@ static void loop_free(aloop *loop)
 
     pool_fini(&loop->pool);
     lock_fini(&loop->lock);
+    if (loop->durations != NULL)
+        memory_free(&memory, loop->durations, sizeof *loop->durations);
     memory_free(&memory, loop, sizeof *loop);
 }
 
@@ -79,6 +82,7 @@ static void loop_configure(aloop *loop, const aloop_options *options)
     loop->is_boottime = options->clock == ALOOP_CLOCK_BOOTTIME;
     loop->is_debug = options->debug;
     loop->has_checks = options->debug;
+    loop->is_observed = options->debug;
     loop->busy_poll = options->busy_poll;
     loop->random = options->seed;
     loop->thread_limit = THREAD_LIMIT_DEFAULT;
@@ -141,6 +145,7 @@ static void loop_fini(aloop *loop)
     posts_close(loop);
     callbacks_close(loop);
     close_poller(loop);
+    loop->run_correction -= (int64_t)ready_count(&loop->ready);
     ready_fini(&loop->ready);
 }
 
@@ -152,6 +157,7 @@ static int loop_init(aloop *loop)
     list_init(&loop->composites);
     list_init(&loop->always_ready);
     list_init(&loop->dependents);
+    list_init(&loop->observers);
     loop->wake_fds[0] = -1;
     loop->wake_fds[1] = -1;
     atomic_init(&loop->references, 1);
@@ -212,6 +218,7 @@ int aloop_close(aloop *loop)
     loop->is_closed = true;
     loop->has_checks = true;
     loop->is_stopping = true;
+    loop->is_leaving = true;
     if (loop_is_forked(loop))
         posts_forget_lock(loop);
     if (loop->upper != NULL)
@@ -220,6 +227,7 @@ int aloop_close(aloop *loop)
     /* Last: what its threads have posted is dropped by now. */
     if (loop->threads != NULL)
         loop->threads->on_close(loop);
+    observers_close(loop);
     return 0;
 }
 

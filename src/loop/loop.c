@@ -8,6 +8,7 @@
  */
 #include "base/compiler.h"
 #include "loop/internal.h"
+#include "loop/observe.h"
 #include "loop/watch.h"
 
 /* A poll costs as much as 60 callbacks, so while more are ready it is put off, for this many
@@ -148,10 +149,15 @@ static int collect_events(aloop *loop, const struct poller_event *events, int co
 
 static void collect_timers(aloop *loop)
 {
-    struct heap_node *node;
+    struct heap_node *node = heap_pop_due(&loop->timers, loop->now);
 
-    while ((node = heap_pop_due(&loop->timers, loop->now)) != NULL)
+    if (node == NULL)
+        return;
+    histogram_add(&loop->lag, time_sub(loop->now, node->deadline));
+    do {
         loop->on_due[node->kind](loop, node);
+        node = heap_pop_due(&loop->timers, loop->now);
+    } while (node != NULL);
 }
 
 /* How many callbacks may run before the next poll, judged by how long the last ones took. */
@@ -179,12 +185,19 @@ static int poll_and_collect(aloop *loop, aloop_ns max_wait)
     count = wait_for_events(loop, max_wait, events);
     if (count < 0)
         return count;
+    loop->polls++;
+    loop->events += (uint64_t)count;
     loop->now = loop_read_clock(loop);
     adjust_quota(loop, was_busy ? loop->now - before : 0);
     count = collect_events(loop, events, count);
     posts_collect(loop);
     collect_timers(loop);
     return count;
+}
+
+int loop_poll(aloop *loop, aloop_ns max_wait)
+{
+    return poll_and_collect(loop, max_wait);
 }
 
 /* xorshift64*: small, and the same on every machine, so that a seed says what happened. */
@@ -198,7 +211,7 @@ static uint64_t next_random(aloop *loop)
 
 /* Finds orders that a program must not depend on: shuffles the steps of tasks that are due in this
    turn among their places. What asyncio promises an order for, callbacks, stays where it is. */
-static NOINLINE void shuffle_steps(aloop *loop)
+NOINLINE void loop_shuffle_steps(aloop *loop)
 {
     struct ready *ready = &loop->ready;
 
@@ -217,13 +230,6 @@ static NOINLINE void shuffle_steps(aloop *loop)
     }
 }
 
-/* Is there more to run before the next poll? */
-static inline bool may_put_off_poll(const aloop *loop)
-{
-    return loop->ready.head != loop->ready.tail && loop->ready.head < loop->poll_due &&
-           !loop->is_stopping;
-}
-
 /* Runs what is ready: one turn, or, with `go_on`, turn after turn as long as no poll is due. As
    nothing is collected in between, such turns follow each other without a seam: the next one is
    what the queue holds when the last one is through. */
@@ -235,7 +241,8 @@ static inline void run_ready(aloop *loop, bool go_on)
         uint64_t end = ready->tail;
 
         if (ALOOP_UNLIKELY(loop->random != 0))
-            shuffle_steps(loop);
+            loop_shuffle_steps(loop);
+        loop->turns++;
         /* Less, not unequal: a fork()ed child may have run the loop on from inside a callback. */
         while (ready->head < end) {
             /* By value: the callback may grow the ring. */
@@ -244,12 +251,12 @@ static inline void run_ready(aloop *loop, bool go_on)
             ready->head++;
             entry.run(loop, entry.arg);
         }
-    } while (go_on && may_put_off_poll(loop));
+    } while (go_on && loop_may_put_off_poll(loop));
 }
 
 static inline int poll_if_due(aloop *loop, aloop_ns max_wait)
 {
-    return may_put_off_poll(loop) ? 0 : poll_and_collect(loop, max_wait);
+    return loop_may_put_off_poll(loop) ? 0 : poll_and_collect(loop, max_wait);
 }
 
 static int run_turn(aloop *loop, aloop_ns max_wait)
@@ -269,64 +276,7 @@ static int run_until_stopped(aloop *loop)
         error = poll_if_due(loop, ALOOP_NEVER);
         if (error >= 0)
             run_ready(loop, true);
-    } while (error >= 0 && !loop->is_stopping);
-    return error;
-}
-
-/* --- the same with the checks of debug mode --- */
-
-void loop_run_timed(aloop *loop, const struct ready_entry *entry)
-{
-    aloop_exception_context context = {.message = "callback was slow"};
-    aloop_ns start;
-
-    /* Before it runs: a task that ends in this step may be gone behind it, as may a timer. */
-    context.callback = callback_of_entry(entry);
-    if (loop->upper != NULL)
-        loop->upper->describe(entry, &context);
-    start = sys.clock(loop->is_boottime);
-    entry->run(loop, entry->arg);
-    context.duration = time_sub(sys.clock(loop->is_boottime), start);
-    if (context.duration >= loop->slow_callback)
-        aloop_call_exception_handler(loop, &context);
-}
-
-static void run_ready_timed(aloop *loop)
-{
-    struct ready *ready = &loop->ready;
-    uint64_t end = ready->tail;
-
-    while (ready->head < end) {
-        struct ready_entry entry = ready->ring[(size_t)ready->head & ready->mask];
-
-        ready->head++;
-        /* Calls from other threads are one entry, and timed each by itself. */
-        if (posts_own_entry(&entry))
-            entry.run(loop, entry.arg);
-        else
-            loop_run_timed(loop, &entry);
-    }
-}
-
-static int run_turn_timed(aloop *loop, aloop_ns max_wait)
-{
-    int error = poll_and_collect(loop, max_wait);
-
-    if (error < 0)
-        return error;
-    if (loop->random != 0)
-        shuffle_steps(loop);
-    run_ready_timed(loop);
-    return 0;
-}
-
-static int run_until_stopped_timed(aloop *loop)
-{
-    int error;
-
-    do {
-        error = run_turn_timed(loop, ALOOP_NEVER);
-    } while (error == 0 && !loop->is_stopping);
+    } while (error >= 0 && !loop->is_leaving && !PROBES_ARE_WATCHED);
     return error;
 }
 
@@ -347,6 +297,7 @@ int loop_check(const aloop *loop)
 void aloop_stop(aloop *loop)
 {
     loop->is_stopping = true;
+    loop->is_leaving = true;
 }
 
 bool aloop_is_running(const aloop *loop)
@@ -365,22 +316,21 @@ int aloop_run_forever(aloop *loop)
 
     if (error < 0)
         return error;
-    error = loop->is_debug ? run_until_stopped_timed(loop) : run_until_stopped(loop);
+    if (PROBES_ARE_WATCHED)
+        loop_choose_run(loop);
+    do {
+        loop->is_leaving = loop->is_stopping;
+        error = loop->is_observed ? observe_until_stopped(loop) : run_until_stopped(loop);
+    } while (error >= 0 && !loop->is_stopping);
     loop->is_stopping = false;
     loop_leave(loop);
     loop_end_if_unreferenced(loop);
     return error < 0 ? error : 0;
 }
 
-/* How many callbacks have run in the loop's life, give or take the same number. */
-static int64_t callbacks_run(const aloop *loop)
-{
-    return (int64_t)loop->ready.head + loop->run_correction;
-}
-
 int aloop_run_once(aloop *loop, aloop_ns timeout)
 {
-    int64_t before = callbacks_run(loop);
+    int64_t before = loop_callbacks_run(loop);
     int64_t count;
     int error = loop_enter(loop);
 
@@ -388,8 +338,11 @@ int aloop_run_once(aloop *loop, aloop_ns timeout)
         return error;
     if (timeout < 0)
         timeout = 0;
-    error = loop->is_debug ? run_turn_timed(loop, timeout) : run_turn(loop, timeout);
-    count = callbacks_run(loop) - before;
+    if (PROBES_ARE_WATCHED)
+        loop_choose_run(loop);
+    loop->is_leaving = loop->is_stopping;
+    error = loop->is_observed ? observe_turn(loop, timeout) : run_turn(loop, timeout);
+    count = loop_callbacks_run(loop) - before;
     loop->is_stopping = false;
     loop_leave(loop);
     loop_end_if_unreferenced(loop);

@@ -8,6 +8,7 @@
  * and perhaps somebody else's by now, by the lock; that is taken once per burst.
  */
 #include "loop/internal.h"
+#include "loop/observe.h"
 
 enum post_state { POST_QUEUED, POST_RUNNING, POST_DONE, POST_CANCELLED };
 
@@ -124,8 +125,8 @@ bool aloop_threadsafe_call_cancel(aloop_threadsafe_call *call)
 static void run_post(aloop *loop, const struct post *item)
 {
     loop->run_correction++;
-    if (loop->is_debug)
-        loop_run_timed(loop, &(struct ready_entry){.run = item->run, .arg = item->arg});
+    if (loop->is_observed)
+        observe_run(loop, &(struct ready_entry){.run = item->run, .arg = item->arg});
     else
         item->run(loop, item->arg);
 }
@@ -165,14 +166,15 @@ static void run_inbox(aloop *loop, void *arg)
     }
 }
 
-/* Newest first becomes oldest first. */
-static struct post *reversed(struct post *item)
+/* Newest first becomes oldest first, and they are counted. */
+static struct post *reversed(struct post *item, uint64_t *out_count)
 {
     struct post *result = NULL;
 
     while (item != NULL) {
         struct post *next = item->next;
 
+        ++*out_count;
         item->next = result;
         result = item;
         item = next;
@@ -194,7 +196,7 @@ void posts_collect(aloop *loop)
         ready_push(&loop->ready, run_inbox, NULL);
     while (*last != NULL)
         last = &(*last)->next;
-    *last = reversed(items);
+    *last = reversed(items, &loop->posts_collected);
 }
 
 bool posts_are_pending(const aloop *loop)

@@ -440,6 +440,18 @@ static void executors_after_fork(aloop *loop)
     }
 }
 
+void executor_count(struct executor *executor, size_t *out_queued, size_t *out_running)
+{
+    size_t running = 0;
+
+    for (struct list *link = executor->workers.next; link != &executor->workers; link = link->next)
+        running += atomic_load(&CONTAINER_OF(link, struct worker, link)->is_in_job);
+    lock_acquire(&executor->lock);
+    *out_queued = executor->queued;
+    lock_release(&executor->lock);
+    *out_running = running;
+}
+
 static const struct thread_layer thread_layer = {.on_close = executors_close,
                                                  .after_fork = executors_after_fork};
 

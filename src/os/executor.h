@@ -74,6 +74,8 @@ struct executor {
 
 /* The loop's executor of that lane, made if there is none; NULL: no memory. */
 struct executor *executor_of(aloop *loop, int lane);
+/* How many jobs wait for a thread, and how many threads have one, roughly: they go on meanwhile. */
+void executor_count(struct executor *executor, size_t *out_queued, size_t *out_running);
 /* Puts a job to the queue, and sees to it that somebody takes it. 0; -EAGAIN, -ENOMEM if there is
    no thread and none could be made: the job is as it was. */
 int executor_submit(struct executor *executor, struct job *job);

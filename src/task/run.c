@@ -69,13 +69,15 @@ int aloop_shutdown(aloop *loop)
     if (loop->is_running || aloop_get_running_loop() != NULL)
         return -EBUSY;
     loop->is_shutting_down = true;
+    loop_choose_run(loop);
     cancel_everything(loop);
-    while (error == 0 && loop->task_count > 0)
+    while (error == 0 && loop_task_count(loop) > 0)
         error = aloop_run_forever(loop);
     /* What the last tasks left in the ready queue: their done callbacks. */
     if (error == 0)
         error = aloop_run_once(loop, 0);
     loop->is_shutting_down = false;
+    loop_choose_run(loop);
     return error < 0 ? error : 0;
 }
 

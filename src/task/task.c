@@ -5,6 +5,7 @@
  * The invariant: a task that is not done either has an entry in the ready queue (is_queued), or
  * waits for an operation that will wake it (TASK_WAITS), or is the one that runs.
  */
+#include "loop/observe.h"
 #include "task/internal.h"
 
 static aloop_frame *first_frame(struct aloop_task *task)
@@ -44,6 +45,19 @@ unreserve_ready:
     return NULL;
 }
 
+/* What most loops do not do with a new task. */
+static COLD NOINLINE void task_looked_at(struct aloop_task *task)
+{
+    aloop *loop = task->future.loop;
+
+    if (loop->is_shutting_down) {
+        task->was_told_to_end = true;
+        task->cancelling = 1;
+        task->alarm = ALARM_CANCEL;
+    }
+    observe_task_created(loop, task);
+}
+
 aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args)
 {
     struct aloop_task *task;
@@ -72,14 +86,11 @@ aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args
     /* The loop's own reference. */
     task->future.references++;
     list_push(&loop->tasks, &task->link);
-    loop->task_count++;
-    if (ALOOP_UNLIKELY(loop->is_shutting_down)) {
-        task->was_told_to_end = true;
-        task->cancelling = 1;
-        task->alarm = ALARM_CANCEL;
-    }
+    loop->tasks_created++;
     task->is_queued = true;
     ready_push(&loop->ready, task_step, task);
+    if (ALOOP_UNLIKELY(loop->looks_at_new_tasks))
+        task_looked_at(task);
     return task;
 }
 
@@ -103,7 +114,7 @@ void task_finish(struct aloop_task *task, int64_t outcome)
         outcome = -ECANCELED;
     task->alarm = 0;
     list_del(&task->link);
-    loop->task_count--;
+    loop->tasks_ended++;
     if (heap_is_resident(&task->timer))
         heap_remove(&loop->timers, &task->timer);
     heap_unreserve(&loop->timers);
@@ -114,7 +125,7 @@ void task_finish(struct aloop_task *task, int64_t outcome)
         task->future.is_retrieved = true;
         future_report(&task->future, "task failed while the loop was shutting down");
     }
-    if (loop->is_shutting_down && loop->task_count == 0)
+    if (loop->is_shutting_down && loop_task_count(loop) == 0)
         aloop_stop(loop);
     if (ALOOP_UNLIKELY(task->locals != NULL))
         task_drop_locals(task);
@@ -172,7 +183,10 @@ static void tasks_close(aloop *loop)
 
         task->future.result = 0;
         future_report(&task->future, "task was destroyed but it is pending");
+        aloop_task_ref(task);
         task_abandon(task);
+        observe_task_done(loop, task);
+        aloop_task_unref(task);
     }
     composites_close(loop);
     future_drop_entries(loop);
@@ -207,6 +221,21 @@ static bool is_step(const struct ready_entry *entry)
     return entry->run == task_step;
 }
 
+/* A task that is done may have an entry left, which is no step any more. */
+static struct aloop_task *hold_task(const struct ready_entry *entry)
+{
+    struct aloop_task *task = entry->arg;
+
+    if (entry->run != task_step || future_is_done(&task->future))
+        return NULL;
+    return aloop_task_ref(task);
+}
+
+static bool is_done(const struct aloop_task *task)
+{
+    return future_is_done(&task->future);
+}
+
 static void describe_step(const struct ready_entry *entry, aloop_exception_context *context)
 {
     const struct aloop_task *task = entry->arg;
@@ -219,7 +248,14 @@ static void describe_step(const struct ready_entry *entry, aloop_exception_conte
 }
 
 const struct upper_layer task_upper_layer = {
-    .on_close = tasks_close, .walk = tasks_walk, .is_step = is_step, .describe = describe_step};
+    .on_close = tasks_close,
+    .walk = tasks_walk,
+    .is_step = is_step,
+    .hold_task = hold_task,
+    .is_done = is_done,
+    .release_task = aloop_task_unref,
+    .task_name = aloop_task_name,
+    .describe = describe_step};
 
 /* --- asking --- */
 
@@ -281,5 +317,5 @@ size_t aloop_all_tasks(const aloop *loop, aloop_task **tasks, size_t capacity)
     for (const struct list *link = loop->tasks.next; link != &loop->tasks && count < capacity;
          link = link->next)
         tasks[count++] = CONTAINER_OF(link, struct aloop_task, link);
-    return loop->task_count;
+    return loop_task_count(loop);
 }
