@@ -15,14 +15,21 @@
 #endif
 
 #define ROUNDS_MAX 1001
+#define SAMPLE_SECONDS_MAX 120
 
 /* --- what engines use --- */
 
 static bool is_counting;
+static bool is_quick;
 
 bool bench_is_counting(void)
 {
     return is_counting;
+}
+
+bool bench_is_quick(void)
+{
+    return is_quick;
 }
 
 aloop *bench_make_loop(void)
@@ -75,6 +82,18 @@ void bench_pin(unsigned cpu)
 #endif
 }
 
+void bench_unpin(void)
+{
+#ifdef __linux__
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    for (long i = 0; i < sysconf(_SC_NPROCESSORS_CONF) && i < CPU_SETSIZE; i++)
+        CPU_SET((size_t)i, &set);
+    (void)sched_setaffinity(0, sizeof set, &set);
+#endif
+}
+
 double bench_rss(void)
 {
     struct rusage usage;
@@ -120,6 +139,23 @@ void *bench_alloc(size_t count, size_t size)
     return memset(memory, 0, count * size);
 }
 
+static int compare(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+
+    return (left > right) - (left < right);
+}
+
+double bench_quantile(double *values, size_t count, double part)
+{
+    double place = part * (double)(count - 1);
+    size_t below = (size_t)place;
+    size_t above = below + 1 < count ? below + 1 : below;
+
+    qsort(values, count, sizeof *values, compare);
+    return values[below] + (values[above] - values[below]) * (place - (double)below);
+}
+
 /* --- samples --- */
 
 struct selection {
@@ -127,6 +163,7 @@ struct selection {
     uint64_t ops; /* 0: the works' own number */
     const char *work;
     const char *engine;
+    FILE *csv; /* NULL: none */
 };
 
 /* "add" selects "add/1000" and "add/100000", and "add/1000" that alone. */
@@ -142,8 +179,8 @@ static struct bench_figures run_here(const struct bench_work *work,
                                      const struct bench_engine *engine, uint64_t ops)
 {
     if (ops == 0)
-        ops = work->ops / (engine->divisor > 0 ? engine->divisor : 1);
-    return engine->run(work, ops);
+        ops = work->ops / (engine->divisor > 0 ? engine->divisor : 1) / (is_quick ? 10 : 1);
+    return engine->run(work, ops > 0 ? ops : 1);
 }
 
 /* One sample, in a child. False if it failed. */
@@ -162,6 +199,8 @@ static bool sample(const struct bench_work *work, const struct bench_engine *eng
         struct bench_figures figures;
 
         close(ends[0]);
+        /* One that hangs has failed, and the others go on. */
+        alarm(SAMPLE_SECONDS_MAX);
         bench_pin(0);
         figures = run_here(work, engine, 0);
         bench_check(write(ends[1], &figures, sizeof figures) == sizeof figures, "write");
@@ -182,13 +221,6 @@ struct series {
     double second[ROUNDS_MAX];
 };
 
-static int compare(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
 struct summary {
     double median;
     double min;
@@ -201,10 +233,9 @@ static struct summary summarize(const double *values, size_t count)
     struct summary summary;
 
     memcpy(sorted, values, count * sizeof *values);
-    qsort(sorted, count, sizeof sorted[0], compare);
+    summary.median = bench_quantile(sorted, count, 0.5);
     summary.min = sorted[0];
     summary.max = sorted[count - 1];
-    summary.median = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
     return summary;
 }
 
@@ -218,25 +249,47 @@ static double median_ratio(const double *first, const double *values, size_t cou
     return summarize(ratios, count).median;
 }
 
+/* What is printed of one unit of an engine: its figures, and how the first engine compares. */
+struct line {
+    struct summary own;
+    double ratio;
+};
+
+static struct line line_of(const double *first, const double *own, size_t rounds)
+{
+    return (struct line){.own = summarize(own, rounds), .ratio = median_ratio(first, own, rounds)};
+}
+
+static void add_to_csv(const struct selection *selection, const struct bench_suite *suite,
+                       const char *work, const char *engine, bool is_second, struct line line)
+{
+    if (selection->csv != NULL)
+        fprintf(selection->csv, "%s,%s,%s,\"%s\",%s,%.6g,%.6g,%.6g,%.4g,%zu\n", suite->name, work,
+                engine, is_second ? suite->second_unit : suite->unit,
+                suite->more_is_better && !is_second ? "more" : "less", line.own.median,
+                line.own.min, line.own.max, line.ratio, selection->rounds);
+}
+
 static void print_line(const struct bench_suite *suite, const struct bench_work *work, size_t index,
-                       const struct series *series, size_t rounds)
+                       const struct series *series, const struct selection *selection)
 {
     const struct series *own = &series[index];
-    struct summary value = summarize(own->value, rounds);
-    struct summary second;
+    const char *engine = work->engines[index].name;
+    struct line line = line_of(series[0].value, own->value, selection->rounds);
+    int digits = line.own.median < 1000 ? 2 : 0;
 
-    printf("%-18s %-16s", work->name, work->engines[index].name);
-    if (value.min <= 0) {
-        printf("  failed\n");
+    printf("%-18s %-18s", work->name, engine);
+    if (line.own.min <= 0) {
+        printf(line.own.max == BENCH_ABSENT ? "  not here\n" : "  failed\n");
         return;
     }
-    printf(" %10.*f %10.*f %10.*f %6.2f", value.median < 1000 ? 2 : 0, value.median,
-           value.median < 1000 ? 2 : 0, value.min, value.median < 1000 ? 2 : 0, value.max,
-           median_ratio(series[0].value, own->value, rounds));
+    printf(" %10.*f %10.*f %10.*f %6.2f", digits, line.own.median, digits, line.own.min, digits,
+           line.own.max, line.ratio);
+    add_to_csv(selection, suite, work->name, engine, false, line);
     if (suite->second_unit != NULL) {
-        second = summarize(own->second, rounds);
-        printf(" %9.0f %9.0f %9.0f %6.2f", second.median, second.min, second.max,
-               median_ratio(series[0].second, own->second, rounds));
+        line = line_of(series[0].second, own->second, selection->rounds);
+        printf(" %9.0f %9.0f %9.0f %6.2f", line.own.median, line.own.min, line.own.max, line.ratio);
+        add_to_csv(selection, suite, work->name, engine, true, line);
     }
     printf("\n");
 }
@@ -247,7 +300,7 @@ static void print_head(const struct bench_suite *suite, size_t rounds)
     if (suite->second_unit != NULL)
         printf("; %s", suite->second_unit);
     printf(" (%zu rounds)\n", rounds);
-    printf("%-18s %-16s %10s %10s %10s %6s", "work", "engine", "median", "min", "max", "ratio");
+    printf("%-18s %-18s %10s %10s %10s %6s", "work", "engine", "median", "min", "max", "ratio");
     if (suite->second_unit != NULL)
         printf(" %9s %9s %9s %6s", "median", "min", "max", "ratio");
     printf("\n");
@@ -271,9 +324,11 @@ static void run_work(const struct bench_suite *suite, const struct bench_work *w
     }
     for (size_t i = 0; i < work->engine_count; i++) {
         if (is_selected(work->engines[i].name, selection->engine))
-            print_line(suite, work, i, series, selection->rounds);
+            print_line(suite, work, i, series, selection);
     }
     fflush(stdout);
+    if (selection->csv != NULL)
+        fflush(selection->csv);
     free(series);
 }
 
@@ -285,28 +340,40 @@ static void run_once(const struct bench_work *work, const struct selection *sele
     }
 }
 
+/* False: that is no way to call it. */
+static bool read_arguments(int argc, char **argv, struct selection *selection)
+{
+    int option;
+
+    while ((option = getopt(argc, argv, "qr:w:e:c:o:")) != -1) {
+        if (option == 'q')
+            is_quick = true;
+        else if (option == 'r')
+            selection->rounds = strtoul(optarg, NULL, 10);
+        else if (option == 'w')
+            selection->work = optarg;
+        else if (option == 'e')
+            selection->engine = optarg;
+        else if (option == 'c')
+            bench_check((selection->csv = fopen(optarg, "a")) != NULL, "opening the file");
+        else if (option == 'o')
+            selection->ops = strtoull(optarg, NULL, 10);
+        else
+            return false;
+    }
+    is_counting = selection->ops > 0;
+    return selection->rounds >= 1 && selection->rounds <= ROUNDS_MAX && optind == argc;
+}
+
 int bench_main(int argc, char **argv, const struct bench_suite *suite)
 {
     struct selection selection = {.rounds = 5};
-    int option;
 
-    while ((option = getopt(argc, argv, "r:w:e:o:")) != -1) {
-        if (option == 'r')
-            selection.rounds = strtoul(optarg, NULL, 10);
-        else if (option == 'w')
-            selection.work = optarg;
-        else if (option == 'e')
-            selection.engine = optarg;
-        else if (option == 'o')
-            selection.ops = strtoull(optarg, NULL, 10);
-        else
-            selection.rounds = 0;
-    }
-    if (selection.rounds < 1 || selection.rounds > ROUNDS_MAX || optind < argc) {
-        fprintf(stderr, "usage: %s [-r ROUNDS] [-w WORK] [-e ENGINE] [-o OPS]\n", argv[0]);
+    if (!read_arguments(argc, argv, &selection)) {
+        fprintf(stderr, "usage: %s [-q] [-r ROUNDS] [-w WORK] [-e ENGINE] [-c FILE] [-o OPS]\n",
+                argv[0]);
         return 2;
     }
-    is_counting = selection.ops > 0;
     if (!is_counting)
         print_head(suite, selection.rounds);
     for (size_t i = 0; i < suite->work_count; i++) {
@@ -317,5 +384,7 @@ int bench_main(int argc, char **argv, const struct bench_suite *suite)
         else
             run_work(suite, &suite->works[i], &selection);
     }
+    if (selection.csv != NULL)
+        bench_check(fclose(selection.csv) == 0, "writing the file");
     return 0;
 }

@@ -13,9 +13,11 @@
 
 /* What an engine measured. */
 struct bench_figures {
-    double value;
+    double value;  /* BENCH_ABSENT: this machine lacks what the engine needs */
     double second; /* 0 where the suite has no second unit */
 };
+
+#define BENCH_ABSENT (-1.0)
 
 struct bench_work;
 
@@ -38,6 +40,7 @@ struct bench_work {
     uint64_t ops;
     size_t n; /* the size: callbacks, timers, tasks, connections */
     size_t m; /* a second one */
+    size_t k; /* and a third */
 };
 
 #define BENCH_ENGINES(ARRAY) .engines = (ARRAY), .engine_count = sizeof(ARRAY) / sizeof((ARRAY)[0])
@@ -46,6 +49,7 @@ struct bench_suite {
     const char *name;
     const char *unit;
     const char *second_unit; /* NULL: there is none */
+    bool more_is_better;     /* of the first unit; a second one is always a cost */
     const struct bench_work *works;
     size_t work_count;
 };
@@ -53,14 +57,17 @@ struct bench_suite {
 #define BENCH_WORKS(ARRAY) .works = (ARRAY), .work_count = sizeof(ARRAY) / sizeof((ARRAY)[0])
 
 /*
- * main() of a benchmark: [-r ROUNDS] [-w WORK] [-e ENGINE] [-o OPS]. -w and -e select by name
- * ("add" is all of "add/1000" and "add/100000"). With -o what is selected is done once, so many
- * operations long, in this process, and nothing is printed: for instruments that count.
+ * main() of a benchmark: [-q] [-r ROUNDS] [-w WORK] [-e ENGINE] [-c FILE] [-o OPS]. -w and -e
+ * select by name ("add" is all of "add/1000" and "add/100000"). -q does a tenth of the work, to see
+ * that all of it runs; -c adds the figures to a file of comma-separated values. With -o what is
+ * selected is done once, so many operations long, in this process, and nothing is printed: for
+ * instruments that count.
  */
 int bench_main(int argc, char **argv, const struct bench_suite *suite);
 
-/* Was -o given? */
+/* Was -o given? Was -q? */
 bool bench_is_counting(void);
+bool bench_is_quick(void);
 
 /*
  * A loop as programs have it; for an instrument that counts, on the virtual clock: an instrument
@@ -74,8 +81,11 @@ double bench_cpu_ns(void);
 double bench_wall_ns(void);
 /* The same for another process. */
 double bench_cpu_ns_of(int pid);
-/* Keeps the process on one CPU, where the system can and has it. */
+/* Keeps the calling thread on one CPU, where the system can and has it. Each sample begins on
+   CPU 0. */
 void bench_pin(unsigned cpu);
+/* Lets it run anywhere again. */
+void bench_unpin(void);
 /* Bytes of memory that this process has in RAM. */
 double bench_rss(void);
 /* For sockets by the thousand. */
@@ -85,6 +95,9 @@ void bench_raise_fd_limit(void);
 void bench_check(bool is_right, const char *what);
 /* Zeroed memory, with each page touched. */
 void *bench_alloc(size_t count, size_t size);
+
+/* The value below which a part of them lies: 0.5 is the median. Sorts them. */
+double bench_quantile(double *values, size_t count, double part);
 
 /* A cheap random number, for order and deadlines. */
 static inline uint32_t bench_random(uint64_t *state)
