@@ -1,9 +1,9 @@
 /*
  * Groups and selects. group/1000: opening a group, starting n children that end at once, and
- * waiting for them; for each child. select/8: waiting for the first of n events, which is then the
- * last of them; for each select. wait/1000, next/1000: learning of n futures that complete one by
- * one by waiting for the first of those that are left, which is the square of the work, and as
- * completed. None of the rivals has these.
+ * waiting for them; for each child. gather/1000: the same with n tasks and a gather. select/8:
+ * waiting for the first of n events, which is then the last of them; for each select. wait/1000,
+ * next/1000: learning of n futures that complete one by one by waiting for the first of those that
+ * are left, which is the square of the work, and as completed. None of the rivals has these.
  */
 #include "bench.h"
 
@@ -34,6 +34,26 @@ ALOOP_CORO(grouper)
         for (self->i = 0; self->i < self->n; self->i++)
             ALOOP_TRY(aloop_group_start(&self->group, nothing));
         ALOOP_TRY(aloop_group_wait(&self->group));
+    }
+    ALOOP_END;
+}
+
+struct gatherer {
+    ALOOP_FRAME;
+    aloop_future **futures;
+    uint64_t rounds;
+    size_t n;
+};
+
+ALOOP_CORO(gatherer)
+{
+    ALOOP_BEGIN;
+    for (; self->rounds > 0; self->rounds--) {
+        for (size_t i = 0; i < self->n; i++)
+            self->futures[i] = aloop_task_future(aloop_create_task(nothing));
+        ALOOP_TRY(aloop_gather_op(self->futures, self->n, NULL, 0));
+        for (size_t i = 0; i < self->n; i++)
+            aloop_future_unref(self->futures[i]);
     }
     ALOOP_END;
 }
@@ -129,6 +149,18 @@ static struct bench_figures run_group(const struct bench_work *work, uint64_t op
                   rounds * work->n);
 }
 
+static struct bench_figures run_gather(const struct bench_work *work, uint64_t ops)
+{
+    uint64_t rounds = ops / work->n > 0 ? ops / work->n : 1;
+    aloop_future **futures = bench_alloc(work->n, sizeof(aloop_future *));
+    aloop *loop = bench_make_loop();
+
+    return finish(
+        loop,
+        aloop_create_task_in(loop, gatherer, .futures = futures, .rounds = rounds, .n = work->n),
+        rounds * work->n);
+}
+
 static struct bench_figures run_select(const struct bench_work *work, uint64_t ops)
 {
     aloop_event *events = bench_alloc(work->n, sizeof *events);
@@ -164,12 +196,14 @@ static struct bench_figures run_next(const struct bench_work *work, uint64_t ops
 }
 
 static const struct bench_engine group_engines[] = {{"libaloop", run_group, 1}};
+static const struct bench_engine gather_engines[] = {{"libaloop", run_gather, 1}};
 static const struct bench_engine select_engines[] = {{"libaloop", run_select, 1}};
 static const struct bench_engine wait_engines[] = {{"libaloop", run_wait, 1}};
 static const struct bench_engine next_engines[] = {{"libaloop", run_next, 1}};
 
 static const struct bench_work works[] = {
     {"group/1000", BENCH_ENGINES(group_engines), .n = 1000, .ops = 4000000},
+    {"gather/1000", BENCH_ENGINES(gather_engines), .n = 1000, .ops = 4000000},
     {"select/8", BENCH_ENGINES(select_engines), .n = CASES_MAX, .ops = 2000000},
     {"wait/1000", BENCH_ENGINES(wait_engines), .n = 1000, .ops = 100000},
     {"next/1000", BENCH_ENGINES(next_engines), .n = 1000, .ops = 2000000},

@@ -171,6 +171,38 @@ static struct bench_figures run_aloop_sessions(const struct bench_work *work, ui
     return since(start, work->n);
 }
 
+struct conversation {
+    ALOOP_FRAME;
+    aloop_stream stream;
+    aloop_slice line;
+};
+
+ALOOP_CORO(conversation)
+{
+    ALOOP_BEGIN;
+    ALOOP_TRY(aloop_stream_read_line(&self->stream, &self->line));
+    ALOOP_FINALLY;
+    aloop_stream_close(&self->stream);
+    ALOOP_END;
+}
+
+static struct bench_figures run_aloop_streams(const struct bench_work *work, uint64_t ops)
+{
+    const int *fds = idle_sockets(work->n);
+    aloop *loop = bench_make_loop();
+    double start = bench_rss();
+
+    (void)ops;
+    for (size_t i = 0; i < work->n; i++) {
+        aloop_stream stream;
+
+        bench_check(aloop_stream_open_fd(loop, fds[i], NULL, &stream) == 0, "aloop_stream_open_fd");
+        aloop_task_unref(aloop_create_task_in(loop, conversation, .stream = stream));
+    }
+    bench_check(aloop_run_once(loop, 0) >= 0, "aloop_run_once");
+    return since(start, work->n);
+}
+
 /* --- libuv --- */
 
 #ifdef HAVE_LIBUV
@@ -335,7 +367,8 @@ static const struct bench_engine timers[] = {
 };
 
 static const struct bench_engine connections[] = {
-    {"libaloop-tasks", run_aloop_sessions, 1}, {"libaloop-fds", run_aloop_fds, 1},
+    {"libaloop-fds", run_aloop_fds, 1},         {"libaloop-tasks", run_aloop_sessions, 1},
+    {"libaloop-streams", run_aloop_streams, 1},
 #ifdef HAVE_LIBUV
     {"libuv", run_uv_connections, 1},
 #endif

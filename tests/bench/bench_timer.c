@@ -390,9 +390,11 @@ static const struct bench_engine reset_engines[] = {ENGINES(reset, 4) EVENT_COMM
 
 static const struct bench_work works[] = {
     {"add/1000", BENCH_ENGINES(add_engines), .n = 1000, .ops = 1000000},
+    {"add/10000", BENCH_ENGINES(add_engines), .n = 10000, .ops = 1000000},
     {"add/100000", BENCH_ENGINES(add_engines), .n = 100000, .ops = 1000000},
     {"add/1000000", BENCH_ENGINES(add_engines), .n = 1000000, .ops = 1000000},
     {"cancel/1000", BENCH_ENGINES(cancel_engines), .n = 1000, .ops = 1000000},
+    {"cancel/10000", BENCH_ENGINES(cancel_engines), .n = 10000, .ops = 1000000},
     {"cancel/100000", BENCH_ENGINES(cancel_engines), .n = 100000, .ops = 1000000},
     {"cancel/1000000", BENCH_ENGINES(cancel_engines), .n = 1000000, .ops = 1000000},
     {"expire/1000", BENCH_ENGINES(expire_engines), .n = 1000, .ops = 3000},
