@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -111,6 +112,7 @@ struct client {
     size_t batch_size;
     struct peer *peers;
     uint64_t completed; /* batches */
+    bool sends_on;      /* the next batch when one is answered */
 };
 
 static void send_rest(struct client *client, size_t i)
@@ -145,9 +147,14 @@ static struct client client_start(const struct load *load)
 
         bench_check(epoll_ctl(client.epoll_fd, EPOLL_CTL_ADD, load->client_fds[i], &event) == 0,
                     "epoll_ctl");
-        send_batch(&client, i);
     }
     return client;
+}
+
+static void send_everywhere(struct client *client)
+{
+    for (size_t i = 0; i < client->load->count; i++)
+        send_batch(client, i);
 }
 
 static void receive(struct client *client, size_t i)
@@ -165,7 +172,8 @@ static void receive(struct client *client, size_t i)
     } while (count == sizeof buffer && peer->missing > 0);
     if (peer->missing == 0) {
         client->completed++;
-        send_batch(client, i);
+        if (client->sends_on)
+            send_batch(client, i);
     }
 }
 
@@ -197,6 +205,8 @@ struct load_figures load_measure(const struct load *load, int server)
     struct client client = client_start(load);
     double start, cpu, count;
 
+    client.sends_on = true;
+    send_everywhere(&client);
     client_run_for(&client, WARM_UP_NS);
     client.completed = 0;
     start = bench_wall_ns();
@@ -208,12 +218,17 @@ struct load_figures load_measure(const struct load *load, int server)
                                  .cpu_ns_per_request = count > 0 ? cpu / count : 0};
 }
 
-void load_exactly(const struct load *load, uint64_t wanted)
+void load_exactly(const struct load *load, uint64_t wanted, int server)
 {
     struct client client = client_start(load);
 
-    while (client.completed * load->pipeline < wanted)
-        client_turn(&client);
+    for (uint64_t sent = 0; sent * load->pipeline < wanted; sent += load->count) {
+        kill(server, SIGSTOP);
+        send_everywhere(&client);
+        kill(server, SIGCONT);
+        while (client.completed < sent + load->count)
+            client_turn(&client);
+    }
     close_all(load->client_fds, load->count);
 }
 

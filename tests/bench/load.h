@@ -36,8 +36,13 @@ struct load_figures {
 /* Measures for a while what the server with that process id does with the load. */
 struct load_figures load_measure(const struct load *load, int server);
 
-/* Makes at least so many requests in all, and closes the connections. */
-void load_exactly(const struct load *load, uint64_t requests);
+/*
+ * Makes at least so many requests in all, and closes the connections: for instruments that count.
+ * The server, the process with that id, stands still while one batch is sent on each connection,
+ * and the next follow when all have been answered: so it finds the same each time it looks, however
+ * fast it is.
+ */
+void load_exactly(const struct load *load, uint64_t requests, int server);
 
 /* Sends a request over the first connection and reads what comes, until it ends with `end`: the
    size of an answer, for servers of which nobody knows it. */

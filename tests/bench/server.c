@@ -95,12 +95,12 @@ enum connection_next connection_go_on(struct connection *connection, const struc
 static struct bench_figures count(struct load *load, serve *run, const struct service *service,
                                   uint64_t ops)
 {
-    pid_t client = fork();
+    pid_t server = getpid(), client = fork();
 
     bench_check(client >= 0, "fork");
     if (client == 0) {
         load_keep_client(load);
-        load_exactly(load, ops);
+        load_exactly(load, ops, server);
         _exit(0);
     }
     load_keep_server(load);
