@@ -9,6 +9,15 @@
 
 /* --- what has come --- */
 
+static void tell_one(struct signal_watch *watch, unsigned count)
+{
+    unsigned earlier = watch->earlier;
+
+    watch->earlier = 0;
+    if (count > earlier && (!watch->is_fallback || signal_port_is_fallback(watch->number)))
+        watch->notify(watch, count - earlier);
+}
+
 static void tell(struct signals *signals, int number, unsigned count)
 {
     struct list *next;
@@ -17,8 +26,8 @@ static void tell(struct signals *signals, int number, unsigned count)
         struct signal_watch *watch = CONTAINER_OF(link, struct signal_watch, link);
 
         next = link->next;
-        if (watch->number == number && (!watch->is_fallback || signal_port_is_fallback(number)))
-            watch->notify(watch, count);
+        if (watch->number == number)
+            tell_one(watch, count);
     }
 }
 
@@ -163,6 +172,7 @@ static bool is_failure(int number)
 int signal_watch_begin(aloop *loop, struct signal_watch *watch)
 {
     int number = watch->number;
+    unsigned earlier;
     int error = loop_guard(loop);
 
     list_init(&watch->link);
@@ -174,11 +184,14 @@ int signal_watch_begin(aloop *loop, struct signal_watch *watch)
         is_failure(number))
         return -EINVAL;
     error = loop->signals == NULL ? signals_open(loop) : 0;
-    if (error == 0)
-        error = signal_port_watch(loop->signals->port, number, how_of(watch));
+    if (error < 0)
+        return error;
+    earlier = signal_port_count(loop->signals->port, number);
+    error = signal_port_watch(loop->signals->port, number, how_of(watch));
     if (error < 0)
         return error;
     watch->loop = loop;
+    watch->earlier = earlier;
     list_push(&loop->signals->watches, &watch->link);
     return 0;
 }

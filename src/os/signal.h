@@ -7,10 +7,11 @@
 
 #include "task/internal.h"
 
-/* Embedded in what wants to hear. `number` and what follows is set by that. */
+/* Embedded in what wants to hear, which sets `number` and what follows. */
 struct signal_watch {
     struct list link; /* in signals->watches, the oldest first; in none: it watches nothing */
     aloop *loop;
+    unsigned earlier; /* how often the signal had come before, which the loop has not looked at */
     int number;
     /* What was there before goes on being called, from the signal handler: for SIGCHLD, which is
        everybody's. (Else it is not called as long as somebody watches the signal.) */

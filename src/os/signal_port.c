@@ -58,6 +58,7 @@ typedef void info_handler(int number, siginfo_t *info, void *context);
  */
 struct layer {
     bool is_used;
+    bool is_reused; /* although the program's handler may call it: that must not be called back */
     struct sigaction before;
     /* What to call; both NULL: nothing. */
     _Atomic(plain_handler *) chained_plain;
@@ -205,7 +206,8 @@ static int layer_in_place(const struct sigaction *action)
    does always: as if it were not there. */
 static void set_chain(struct layer *layer, bool is_wanted)
 {
-    bool is_chained = is_wanted && layer->is_used && is_function(&layer->before);
+    bool is_chained = is_wanted && layer->is_used && !layer->is_reused &&
+                      is_function(&layer->before);
     bool with_info = is_chained && layer->before.sa_flags & SA_SIGINFO;
 
     atomic_store(&layer->chained_info, with_info ? layer->before.sa_sigaction : NULL);
@@ -246,28 +248,32 @@ static struct sigaction action_over(const struct sigaction *before, int number, 
     return action;
 }
 
-static int free_layer(const struct disposition *disposition)
+/* A layer to be installed over what is there. If that is no function, nobody can call one that was
+   buried under it. */
+static int take_layer(struct disposition *disposition, const struct sigaction *before)
 {
-    for (int i = 0; i < LAYERS; i++) {
-        if (!disposition->layers[i].is_used)
-            return i + 1;
-    }
-    return NO_LAYER;
+    int which = 1;
+
+    for (int i = 1; !is_function(before) && i <= LAYERS; i++)
+        layer_of(disposition, i)->is_used = false;
+    while (which <= LAYERS && layer_of(disposition, which)->is_used)
+        which++;
+    if (which > LAYERS)
+        which = atomic_load(&disposition->top) == 1 ? 2 : 1;
+    layer_of(disposition, which)->is_reused = layer_of(disposition, which)->is_used;
+    layer_of(disposition, which)->is_used = true;
+    layer_of(disposition, which)->before = *before;
+    return which;
 }
 
 static int install_over(struct disposition *disposition, int number,
                         const struct sigaction *before)
 {
     int top = atomic_load(&disposition->top);
-    int which = free_layer(disposition);
-    struct sigaction action;
+    int which = take_layer(disposition, before);
+    struct sigaction action = action_over(before, number, which);
     int error;
 
-    if (which == NO_LAYER)
-        return -EBUSY;
-    action = action_over(before, number, which);
-    layer_of(disposition, which)->before = *before;
-    layer_of(disposition, which)->is_used = true;
     /* It may be called as soon as it is in place. If another layer listens until then, that may
        hear of the signal through this one. */
     set_top(disposition, top == NO_LAYER ? which : top);
@@ -431,6 +437,11 @@ void signal_port_drain(struct signal_port *port)
     (void)sys.wake_drain(port->fds[0]);
     /* A signal behind this wakes again; one before it has counted already. */
     atomic_store(&port->is_woken, false);
+}
+
+unsigned signal_port_count(const struct signal_port *port, int number)
+{
+    return port->watches[number] == 0 ? 0 : atomic_load(&port->arrived[number]);
 }
 
 unsigned signal_port_take(struct signal_port *port, int number)

@@ -24,7 +24,8 @@ int signal_port_watch(struct signal_port *port, int number, unsigned how);
 void signal_port_unwatch(struct signal_port *port, int number, unsigned how);
 /* Begins a look at what has come: the fd is unreadable until more comes. */
 void signal_port_drain(struct signal_port *port);
-/* How many times the signal came since the last call. */
+/* How many times the signal came since it was taken last, or is watched; and takes that. */
+unsigned signal_port_count(const struct signal_port *port, int number);
 unsigned signal_port_take(struct signal_port *port, int number);
 /* Is the signal for those for whom it is a fallback: does nobody else in the process watch it? */
 bool signal_port_is_fallback(int number);
