@@ -27,8 +27,8 @@
  * Signals that cannot be caught (SIGKILL, SIGSTOP), those by which a thread is told that it has
  * failed (SIGSEGV, SIGBUS, SIGFPE, SIGILL), and those that do not exist give -EINVAL. Besides,
  * whatever begins to watch may fail with -ENOMEM; -EMFILE, -ENFILE (a loop's first watch takes an
- * fd, or two, until it is closed); -ALOOP_ECLOSED; -ECHILD; -ALOOP_EWRONGTHREAD (debug). Nothing has
- * changed then.
+ * fd, or two, until it is closed); -ALOOP_ECLOSED; -ECHILD; -ALOOP_EWRONGTHREAD (debug). Nothing
+ * has changed then.
  *
  * In the child of a fork, a signal that its parent's loop watches does nothing before exec() or
  * aloop_after_fork(), and never reaches the parent; after that, the child's loop goes on watching,

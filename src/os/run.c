@@ -29,8 +29,8 @@ static void on_interrupt(struct signal_watch *watch, unsigned count)
         aloop_stop(watch->loop);
 }
 
-/* Does the program leave SIGINT to whoever comes, and is this where asyncio would take it? A part of
-   the program may run a loop in a thread of its own: what the terminal says is not for that. */
+/* Does the program leave SIGINT to whoever comes, and is this where asyncio would take it? A part
+   of the program may run a loop in a thread of its own: what the terminal says is not for that. */
 static bool is_ours_to_watch(void)
 {
     struct sigaction now;

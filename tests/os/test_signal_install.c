@@ -195,8 +195,8 @@ static void chained_is_called_too(void **state)
     set_plain(SIGUSR1, SIG_DFL, 0);
 }
 
-/* A program that ignores SIGCHLD has its children reaped by the kernel; were that to end, they would
-   be zombies for ever. */
+/* A program that ignores SIGCHLD has its children reaped by the kernel; were that to end, they
+   would be zombies for ever. */
 static void children_of_who_ignores_them(void **state)
 {
     struct os_state *self = *state;
