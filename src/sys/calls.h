@@ -58,6 +58,11 @@ int sys_thread_create(pthread_t *out_thread, void *(*run)(void *arg), void *arg)
 int sys_sigaction(int number, const struct sigaction *action, struct sigaction *out_before);
 int sys_raise(int number);
 
+/* spawn.c */
+pid_t sys_spawn(const struct sys_spawn *request);
+int sys_wait_child(pid_t pid, int pidfd, bool leave_it, int *out_returncode);
+int sys_kill(pid_t pid, int pidfd, int signal_number);
+
 /* fork.c */
 uint64_t sys_fork_generation(void);
 
@@ -69,6 +74,8 @@ int sys_socketpair(int family, int type, int fds[2]);
 int sys_no_sigpipe(int fd);
 int sys_dup_over(int from, int to);
 ssize_t sys_sendfile(int to, int from, int64_t offset, size_t size);
+int sys_pipe(int fds[2]);
+int sys_pidfd_open(pid_t pid);
 int sys_wake_open(int fds[2]);
 int sys_is_main_thread(void);
 int sys_poll(struct pollfd *fds, nfds_t count, aloop_ns timeout);

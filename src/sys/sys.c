@@ -19,7 +19,9 @@
     .wake_open = sys_wake_open, .wake = sys_wake, .wake_drain = sys_wake_drain, .poll = sys_poll,  \
     .getaddrinfo = sys_getaddrinfo, .getnameinfo = sys_getnameinfo,                                \
     .thread_create = sys_thread_create, .sigaction = sys_sigaction, .raise = sys_raise,            \
-    .is_main_thread = sys_is_main_thread, .fork_generation = sys_fork_generation
+    .is_main_thread = sys_is_main_thread, .pipe = sys_pipe, .spawn = sys_spawn,                    \
+    .pidfd_open = sys_pidfd_open, .wait_child = sys_wait_child, .kill = sys_kill,                  \
+    .fork_generation = sys_fork_generation
 
 /* With ALOOP_TEST_KQUEUE alone the kqueue members stay NULL: a test supplies them. */
 #if defined(__linux__)

@@ -34,6 +34,34 @@ struct addrinfo;
 struct epoll_event;
 struct kevent;
 
+/* One fd of a child: its number there, and whose copy it is here. */
+struct sys_spawn_fd {
+    int to;
+    int from; /* or SYS_SPAWN_NULL: /dev/null */
+};
+
+#define SYS_SPAWN_NULL (-1)
+
+/* What a child is to be. All that it points to is ready for use: between vfork and exec nothing is
+   allocated. */
+struct sys_spawn {
+    const char *const *paths; /* to be tried in this order; NULL at the end */
+    const char *const *argv;
+    const char *const *env;         /* NULL: the parent's */
+    const char *cwd;                /* the same */
+    const struct sys_spawn_fd *fds; /* no `to` twice */
+    int *moved;                     /* room for fd_count numbers */
+    size_t fd_count;
+    bool close_others; /* but for the standard ones */
+    bool new_session;
+    pid_t group;         /* -1: the parent's; 0: one of its own */
+    int umask;           /* -1: the parent's */
+    uid_t uid;           /* (uid_t)-1: the parent's */
+    gid_t gid;           /* the same */
+    const gid_t *groups; /* NULL: the parent's, or none for another user */
+    size_t group_count;
+};
+
 /* The table has the same members on every system, so that its layout depends on no macro; what a
    system does not have is NULL. */
 struct sys {
@@ -144,6 +172,24 @@ struct sys {
     /* 1 in the thread that the process began with, where the system can tell; else 0. Where it
        cannot: 1. */
     int (*is_main_thread)(void);
+
+    /* Both ends close-on-exec, and blocking: one is for a child. EINTR: cannot happen. */
+    int (*pipe)(int fds[2]);
+    /* Starts a program, with all signals let through and at their default. Its pid, once it runs,
+       or the error for which it does not: of making a process, of setting it up, of exec. No child
+       is left then. EINTR: retried. */
+    pid_t (*spawn)(const struct sys_spawn *request);
+    /* An fd that is readable once the process has ended, and whatever becomes of its number means
+       that process; -ENOSYS where there is none. */
+    int (*pidfd_open)(pid_t pid);
+    /* Takes the status of a child (`pidfd` -1: by its number alone): 1 and its code, or its signal,
+       negative; 0 if it has not ended; -ECHILD if there is no such child (any more). With
+       `leave_it` the child stays what it is, so that its number is nobody else's yet. EINTR:
+       retried. */
+    int (*wait_child)(pid_t pid, int pidfd, bool leave_it, int *out_returncode);
+    /* By its pidfd if that is not -1. A negative pid is that of a group, without a pidfd. EINTR:
+       cannot happen. */
+    int (*kill)(pid_t pid, int pidfd, int signal_number);
 
     /* A number that differs between a process and its fork()ed child: how a loop finds out that it
        was carried into one. Costs a few loads. vfork, and clone or _Fork without handlers, are not

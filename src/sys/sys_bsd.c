@@ -167,6 +167,31 @@ ssize_t sys_sendfile(int to, int from, int64_t offset, size_t size)
     return -ENOTSUP;
 }
 
+int sys_pipe(int fds[2])
+{
+    int ends[2];
+    int error;
+
+    if (pipe(ends) < 0)
+        return -errno;
+    if (fcntl(ends[0], F_SETFD, FD_CLOEXEC) < 0 || fcntl(ends[1], F_SETFD, FD_CLOEXEC) < 0) {
+        error = -errno;
+        sys_close(ends[0]);
+        sys_close(ends[1]);
+        return error;
+    }
+    fds[0] = ends[0];
+    fds[1] = ends[1];
+    return 0;
+}
+
+/* Here it is kqueue that tells of the end of a process. */
+int sys_pidfd_open(pid_t pid)
+{
+    (void)pid;
+    return -ENOSYS;
+}
+
 int sys_wake_open(int fds[2])
 {
     int ends[2];

@@ -4,7 +4,7 @@
  */
 #if defined(__linux__)
 
-#define _GNU_SOURCE /* accept4, dup3, ppoll, SOCK_NONBLOCK, POLLRDHUP, syscall */
+#define _GNU_SOURCE /* accept4, dup3, pipe2, ppoll, SOCK_NONBLOCK, POLLRDHUP, syscall */
 #include "sys/calls.h"
 #include "base/time_math.h"
 #include <fcntl.h>
@@ -91,6 +91,21 @@ ssize_t sys_sendfile(int to, int from, int64_t offset, size_t size)
 int sys_is_main_thread(void)
 {
     return syscall(SYS_gettid) == (long)getpid();
+}
+
+int sys_pipe(int fds[2])
+{
+    return answer(pipe2(fds, O_CLOEXEC));
+}
+
+int sys_pidfd_open(pid_t pid)
+{
+#ifdef SYS_pidfd_open
+    return answer((int)syscall(SYS_pidfd_open, pid, 0));
+#else
+    (void)pid;
+    return -ENOSYS;
+#endif
 }
 
 int sys_wake_open(int fds[2])

@@ -93,6 +93,12 @@
       (number, action, out_before)) \
     X(RAISE, int, raise, (int number), (number)) \
     X(IS_MAIN_THREAD, int, is_main_thread, (void), ()) \
+    X(PIPE, int, pipe, (int *fds), (fds)) \
+    X(SPAWN, pid_t, spawn, (const struct sys_spawn *request), (request)) \
+    X(PIDFD_OPEN, int, pidfd_open, (pid_t pid), (pid)) \
+    X(WAIT_CHILD, int, wait_child, (pid_t pid, int pidfd, bool leave_it, int *returncode), \
+      (pid, pidfd, leave_it, returncode)) \
+    X(KILL, int, kill, (pid_t pid, int pidfd, int signal_number), (pid, pidfd, signal_number)) \
     X(FORK_GENERATION, uint64_t, fork_generation, (void), ())
 
 enum fault_call {
