@@ -18,6 +18,7 @@
 #include <aloop/metrics.h>
 #include <aloop/op.h>
 #include <aloop/queue.h>
+#include <aloop/process.h>
 #include <aloop/resolver.h>
 #include <aloop/scope.h>
 #include <aloop/server.h>

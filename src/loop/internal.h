@@ -79,6 +79,7 @@ struct post {
 };
 
 struct executor;
+struct processes;
 struct signals;
 struct streams;
 struct watch;
@@ -134,6 +135,7 @@ struct aloop {
 
     struct streams *streams; /* NULL before the first, and when the loop is closed */
     struct signals *signals; /* the same */
+    struct processes *processes;
     struct list dependents;
 
     /* Calls from other threads. */
