@@ -9,6 +9,7 @@
 #include <aloop/channel.h>
 #include <aloop/connect.h>
 #include <aloop/coro.h>
+#include <aloop/debug.h>
 #include <aloop/future.h>
 #include <aloop/generator.h>
 #include <aloop/group.h>

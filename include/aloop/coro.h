@@ -151,6 +151,13 @@ static inline bool aloop_frame_await(aloop_frame *frame, aloop_op op)
 ALOOP_API void aloop_frame_enter_finally(aloop_frame *frame);
 ALOOP_API void aloop_frame_leave_finally(aloop_frame *frame);
 
+/*
+ * The coroutine is about to end with the error in frame->outcome, from that line of its file: keeps
+ * this place for aloop_task_print_error() (<aloop/debug.h>). ALOOP_TRY and ALOOP_RETURN call it;
+ * a step function by hand may.
+ */
+ALOOP_API void aloop_frame_trace(aloop_frame *frame, int line);
+
 /* Ends the program: the frame cannot be resumed where it was left. Names it on standard error. */
 ALOOP_API void aloop_frame_lost(const aloop_frame *frame);
 
@@ -206,6 +213,10 @@ ALOOP_API void aloop_frame_lost(const aloop_frame *frame);
 
 enum { ALOOP_PHASE_BODY_, ALOOP_PHASE_FINALLY_, ALOOP_PHASE_DONE_ };
 
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(ALOOP_STRICT_ISO)
+#define ALOOP_RESUMES_BY_GOTO_ 1
+#endif
+
 #define ALOOP_FLAG_FINALLY_ 1u /* the frame is inside its ALOOP_FINALLY */
 
 /* The body has returned, or its cleanup has: on to what comes next. */
@@ -214,7 +225,16 @@ static inline void aloop_frame_leave_(aloop_frame *frame)
     if (frame->flags & ALOOP_FLAG_FINALLY_)
         aloop_frame_leave_finally(frame);
     frame->phase++;
+#ifndef ALOOP_RESUMES_BY_GOTO_
     frame->line = -(int)frame->phase;
+#endif
+}
+
+/* What ALOOP_TRY does with an error. */
+static inline void aloop_frame_fail_(aloop_frame *frame)
+{
+    frame->outcome = frame->result;
+    aloop_frame_trace(frame, frame->line);
 }
 
 /* Suspends until `op`, an aloop_op, completes; its outcome is in self->result. */
@@ -228,7 +248,7 @@ static inline void aloop_frame_leave_(aloop_frame *frame)
     do {                                                                                           \
         ALOOP_AWAIT_(__LINE__, __VA_ARGS__);                                                       \
         if (self->aloop_frame_.result < 0)                                                         \
-            ALOOP_RETURN(self->aloop_frame_.result);                                               \
+            goto aloop_fail_;                                                                      \
     } while (0)
 
 /* The same, and the outcome is stored in `lvalue` as well. */
@@ -242,7 +262,7 @@ static inline void aloop_frame_leave_(aloop_frame *frame)
         ALOOP_AWAIT_(__LINE__, __VA_ARGS__);                                                       \
         ALOOP_STORE_(lvalue);                                                                      \
         if (self->aloop_frame_.result < 0)                                                         \
-            ALOOP_RETURN(self->aloop_frame_.result);                                               \
+            goto aloop_fail_;                                                                      \
     } while (0)
 
 /* Ends the coroutine with `value`, >= 0 a result, < 0 an error, by way of ALOOP_FINALLY. In
@@ -250,6 +270,8 @@ static inline void aloop_frame_leave_(aloop_frame *frame)
 #define ALOOP_RETURN(value)                                                                        \
     do {                                                                                           \
         self->aloop_frame_.outcome = (value);                                                      \
+        if (self->aloop_frame_.outcome < 0)                                                        \
+            aloop_frame_trace(&self->aloop_frame_, __LINE__);                                      \
         goto aloop_leave_;                                                                         \
     } while (0)
 
@@ -271,6 +293,7 @@ static inline void aloop_frame_leave_(aloop_frame *frame)
     if (self->aloop_frame_.phase == ALOOP_PHASE_BODY_)                                             \
         self->aloop_frame_.outcome = 0;                                                            \
     goto aloop_leave_;                                                                             \
+    goto aloop_fail_; /* or it would be an unused label where nothing is tried */                  \
     ALOOP_DIAGNOSTIC_POP_                                                                          \
     struct aloop_end_of_coroutine_
 
@@ -291,7 +314,7 @@ static inline void aloop_frame_leave_(aloop_frame *frame)
 #define ALOOP_STORE_(lvalue) ((lvalue) = self->aloop_frame_.result)
 #endif
 
-#if (defined(__GNUC__) || defined(__clang__)) && !defined(ALOOP_STRICT_ISO)
+#ifdef ALOOP_RESUMES_BY_GOTO_
 
 /* Resumption by computed goto. A copy of the body would have other labels than those that frames
    remember. */
@@ -307,6 +330,8 @@ static inline void aloop_frame_leave_(aloop_frame *frame)
     if (aloop_resume_ == NULL)                                                                     \
         aloop_resume_ = __extension__ &&aloop_enter_;                                              \
     __extension__ ({ goto *aloop_resume_; });                                                      \
+    aloop_fail_:                                                                                   \
+    aloop_frame_fail_(&self->aloop_frame_);                                                        \
     aloop_leave_:                                                                                  \
     aloop_frame_leave_(&self->aloop_frame_);                                                       \
     aloop_enter_:                                                                                  \
@@ -331,6 +356,8 @@ static inline void aloop_frame_leave_(aloop_frame *frame)
 #define ALOOP_BEGIN                                                                                \
     ALOOP_DIAGNOSTIC_PUSH_                                                                         \
     goto aloop_enter_;                                                                             \
+    aloop_fail_:                                                                                   \
+    aloop_frame_fail_(&self->aloop_frame_);                                                        \
     aloop_leave_:                                                                                  \
     aloop_frame_leave_(&self->aloop_frame_);                                                       \
     aloop_enter_:                                                                                  \

@@ -239,6 +239,16 @@ ALOOP_API bool aloop_threadsafe_call_cancel(aloop_threadsafe_call *call);
 /* Drops the reference; the call itself goes on. NULL is nothing. Any thread. */
 ALOOP_API void aloop_threadsafe_call_unref(aloop_threadsafe_call *call);
 
+/* A place that an error came through; see <aloop/debug.h>. */
+typedef struct aloop_trace_line {
+    const char *name; /* of the coroutine */
+    const char *file;
+    int line;
+    unsigned task; /* the number of the task it ran on, aloop_task_number(), and that one's name */
+    const char *task_name;
+    int64_t error; /* what it ended with */
+} aloop_trace_line;
+
 /*
  * Why something is reported to the exception handler. `message` says it in words, for a log; the
  * rest is zero where it does not apply. Valid during the call of the handler only.
@@ -252,6 +262,9 @@ typedef struct aloop_exception_context {
     int line;
     aloop_callback *callback; /* of a slow callback */
     aloop_ns duration;
+    const aloop_trace_line *trace; /* where a task's error came from, the innermost first ... */
+    size_t trace_count;
+    size_t trace_more; /* ... and how many more lines there were */
 } aloop_exception_context;
 
 typedef void aloop_exception_handler(aloop *loop, const aloop_exception_context *context,

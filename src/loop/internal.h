@@ -9,6 +9,7 @@
 #include "base/heap.h"
 #include "base/histogram.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/memory.h"
 #include "base/pool.h"
 #include "base/slots.h"
@@ -113,6 +114,8 @@ struct aloop {
     uint64_t cancel_chain; /* numbers the chains of tasks that requests to cancel have followed */
     int budget; /* completions that the running task has left in this step */
     const struct upper_layer *upper;
+    uint32_t last_task_number;
+    struct map notes; /* by a task's number: what there is to say of it */
     uint64_t random; /* state of the order of task steps; 0: as they were queued */
 
     struct pool pool;
@@ -247,6 +250,11 @@ void loop_choose_run(aloop *loop);
 
 /* The end of a run in which the program dropped its last reference. */
 void loop_end_if_unreferenced(aloop *loop);
+
+/* exception.c */
+/* Prints a trace, with what its lines ended with where that is not `error`; `file` is a FILE *. */
+void trace_print(const aloop_trace_line *lines, size_t count, size_t more, int64_t error,
+                 void *file);
 
 /* callback.c */
 void timers_init(aloop *loop);

@@ -163,6 +163,7 @@ static int loop_init(aloop *loop)
     atomic_init(&loop->references, 1);
     atomic_init(&loop->memory_references, 1);
     pool_init(&loop->pool, &loop->memory);
+    map_init(&loop->notes, &loop->memory);
     slots_init(&loop->handles, &loop->memory, sizeof(struct callback_slot));
     slots_init(&loop->watches, &loop->memory, sizeof(struct watch));
     timers_init(loop);

@@ -173,6 +173,7 @@ static void cancel_chain(aloop_future *future, struct request *request)
             put_to_work(gather_begin_cancel(future), request);
             return;
         case FUTURE_TASK:
+        case FUTURE_NOTED_TASK:
             if (task->cancel_chain >= request->first_chain) {
                 if (is_on_the_way(task, request))
                     break_circle(request);

@@ -73,7 +73,7 @@ void future_report(struct aloop_future *future, const char *message)
     aloop_exception_context context = {
         .message = message, .error = future->result, .future = future};
 
-    if (future->kind == FUTURE_TASK) {
+    if (future_is_task(future)) {
         const aloop_coro *coro = TASK_OF(future)->frame->coro;
 
         context.name = coro->name;
@@ -81,6 +81,7 @@ void future_report(struct aloop_future *future, const char *message)
         context.line = TASK_OF(future)->frame->line;
         if (context.line <= 0)
             context.line = coro->line;
+        trace_report(TASK_OF(future), &context);
     }
     aloop_call_exception_handler(future->loop, &context);
 }
@@ -94,6 +95,16 @@ static void callback_free(struct done_callback *callback)
     pool_free(&loop->pool, callback, sizeof *callback);
 }
 
+static NOINLINE void destroy_rarity(struct aloop_future *future)
+{
+    if (!future_is_task(future)) {
+        composite_destroy(future);
+        return;
+    }
+    task_notes_free(TASK_OF(future));
+    task_destroy(future);
+}
+
 static void future_destroy(struct aloop_future *future)
 {
     aloop *loop = future->loop;
@@ -104,25 +115,19 @@ static void future_destroy(struct aloop_future *future)
         aloop_waiter_unlink(waiter);
         callback_free(CONTAINER_OF(waiter, struct done_callback, waiter));
     }
-    switch ((enum future_kind)future->kind) {
-    case FUTURE_PLAIN:
+    if (future->kind == FUTURE_PLAIN)
         pool_free(&loop->pool, future, sizeof *future);
-        break;
-    case FUTURE_TASK:
+    else if (future->kind == FUTURE_TASK)
         task_destroy(future);
-        break;
-    case FUTURE_GATHER:
-    case FUTURE_SHIELD:
-        composite_destroy(future);
-        break;
-    }
+    else
+        destroy_rarity(future);
     loop_object_removed(loop);
 }
 
 static const char *never_retrieved(const struct aloop_future *future)
 {
-    return future->kind == FUTURE_TASK ? "task exception was never retrieved"
-                                       : "future exception was never retrieved";
+    return future_is_task(future) ? "task exception was never retrieved"
+                                  : "future exception was never retrieved";
 }
 
 static NOINLINE bool report_never_retrieved(struct aloop_future *future)

@@ -25,6 +25,7 @@ struct gather {
     size_t pending; /* children that are not done */
     int64_t *results;
     int64_t first_error;
+    struct child *first_failed;
     unsigned flags;
     bool is_cancelled; /* cancellation was requested: wait for all, then end with -ECANCELED */
     struct child children[];
@@ -106,6 +107,12 @@ static void gather_succeed(struct gather *gather)
     future_finish(&gather->base.future, 0);
 }
 
+static void gather_fail(struct gather *gather)
+{
+    trace_pass_on(gather->first_failed->future, &gather->base.future);
+    future_finish(&gather->base.future, gather->first_error);
+}
+
 /* Completes it if what has happened decides its outcome. */
 static void gather_decide(struct gather *gather)
 {
@@ -116,7 +123,7 @@ static void gather_decide(struct gather *gather)
     if (gather->pending == 0 && gather->is_cancelled)
         future_finish(future, -ECANCELED);
     else if (gather->first_error < 0 && !gather->is_cancelled)
-        future_finish(future, gather->first_error);
+        gather_fail(gather);
     else if (gather->pending == 0)
         gather_succeed(gather);
 }
@@ -140,8 +147,10 @@ static void child_is_done(struct child *child)
     int64_t result = future_take(child->future);
 
     gather->pending--;
-    if (result < 0 && gather->first_error == 0 && !(gather->flags & ALOOP_RETURN_EXCEPTIONS))
+    if (result < 0 && gather->first_error == 0 && !(gather->flags & ALOOP_RETURN_EXCEPTIONS)) {
         gather->first_error = result;
+        gather->first_failed = child;
+    }
 }
 
 static void child_notify(aloop_waiter *waiter)

@@ -151,6 +151,8 @@ static void member_notify(aloop_waiter *waiter)
     group->child_count--;
     if (!member_is_starting(member) && result < 0 && !aloop_future_cancelled(&task->future)) {
         member->error = result;
+        if (group->error_count == 0)
+            trace_reach_frame(group->scope.task, group->scope.frame, task);
         list_del(&member->link);
         list_push(errors_of(group), &member->link);
         group->error_count++;

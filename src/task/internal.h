@@ -37,7 +37,13 @@ static inline void fanout_init(struct fanout *fanout,
 }
 
 /* What a future is part of: who destroys it, and what cancelling it means. */
-enum future_kind { FUTURE_PLAIN, FUTURE_TASK, FUTURE_GATHER, FUTURE_SHIELD };
+enum future_kind {
+    FUTURE_PLAIN = 0,
+    FUTURE_TASK = 1,
+    FUTURE_GATHER = 2,
+    FUTURE_NOTED_TASK = 3, /* a task that there are notes about: only tasks are odd */
+    FUTURE_SHIELD = 4
+};
 
 struct aloop_future {
     int64_t result;
@@ -69,6 +75,7 @@ enum {
 
 struct member;
 struct locals;
+struct task_notes;
 
 /* What a task that is not done is at. */
 enum task_mode {
@@ -104,6 +111,7 @@ struct aloop_task {
         };
         uint32_t state; /* all of them at once; 0: it runs, and there is nothing else to know */
     };
+    uint32_t number;    /* given when somebody asks for it; 0: not yet */
     aloop_frame *frame; /* the innermost */
 };
 
@@ -157,7 +165,11 @@ void future_finish(struct aloop_future *future, int64_t result);
 void future_finish_cancelled(struct aloop_future *future);
 /* The static future that has failed with `error`, one of those that future_failed() knows. */
 aloop_future *future_failed(int error);
-/* The outcome of a done future, without counting as retrieved. */
+static inline bool future_is_task(const struct aloop_future *future)
+{
+    return future->kind & FUTURE_TASK;
+}
+
 static inline bool future_is_done(const struct aloop_future *future)
 {
     return future->state != FUTURE_PENDING;
@@ -257,6 +269,27 @@ static inline void future_complete(struct aloop_future *future, enum future_stat
     future->state = (uint8_t)state;
     future_wake_all(future);
 }
+/* --- notes.c --- */
+/* What is known of a task beyond what it runs on; NULL: nothing. */
+struct task_notes *task_notes(const struct aloop_task *task);
+/* The same, made if there are none; NULL: no memory. */
+struct task_notes *task_notes_make(struct aloop_task *task);
+/* The task goes away. */
+void task_notes_free(struct aloop_task *task);
+/* Numbers the task, if it has none. */
+unsigned task_number(struct aloop_task *task);
+
+/* --- error_trace.c --- */
+/* `failed` is why `awaited`, which is the same or a gather of it, fails: who joins that hears where
+   the error comes from. */
+void trace_pass_on(const aloop_future *failed, const aloop_future *awaited);
+/* `failed` makes the group of a frame fail. */
+void trace_reach_frame(struct aloop_task *task, const aloop_frame *frame,
+                       const struct aloop_task *failed);
+/* A scope gives a frame that has ended another error, which is in its outcome. */
+void trace_turn(aloop_frame *frame);
+/* Completes a report about a task. */
+void trace_report(const struct aloop_task *task, aloop_exception_context *context);
 
 /* --- local.c --- */
 /* What a task that `creator` makes begins with; `creator` may be NULL. */

@@ -12,7 +12,7 @@ static aloop_future *join_target(const aloop_op *op)
 /* Does waiting for `future` mean waiting for `task`? Follows what each waits for in turn. */
 static bool waits_for(aloop_future *future, const struct aloop_task *task)
 {
-    while (future != NULL && future->loop != NULL && future->kind == FUTURE_TASK) {
+    while (future != NULL && future->loop != NULL && future_is_task(future)) {
         struct aloop_task *other = TASK_OF(future);
 
         if (other == task)

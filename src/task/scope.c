@@ -216,6 +216,7 @@ static void frame_begin_wait(struct aloop_task *task)
 bool frame_leave_scopes(struct aloop_task *task)
 {
     aloop_frame *frame = task->frame;
+    int64_t outcome = frame->outcome;
     aloop_generator *generator;
     aloop_scope *scope;
 
@@ -261,6 +262,8 @@ bool frame_leave_scopes(struct aloop_task *task)
             break;
         }
     }
+    if (ALOOP_UNLIKELY(frame->outcome < 0 && frame->outcome != outcome))
+        trace_turn(frame);
     return true;
 }
 

@@ -77,6 +77,7 @@ aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args
     memset(&task->scope, 0,
            offsetof(struct aloop_task, future) - offsetof(struct aloop_task, scope));
     task->state = 0;
+    task->number = 0;
     if (loop->current_task != NULL && loop->current_task->locals != NULL)
         task->locals = locals_inherit(loop->current_task);
     future_init(&task->future, loop, FUTURE_TASK);
@@ -105,6 +106,20 @@ static NOINLINE void task_drop_locals(struct aloop_task *task)
     locals_release(task->future.loop, locals);
 }
 
+static NOINLINE void task_fail(struct aloop_task *task, int64_t error)
+{
+    if (error == -ECANCELED) {
+        future_complete(&task->future, FUTURE_CANCELLED, error);
+        return;
+    }
+    trace_pass_on(&task->future, &task->future);
+    future_complete(&task->future, FUTURE_FINISHED, error);
+    if (task->was_told_to_end) {
+        task->future.is_retrieved = true;
+        future_report(&task->future, "task failed while the loop was shutting down");
+    }
+}
+
 void task_finish(struct aloop_task *task, int64_t outcome)
 {
     aloop *loop = task->future.loop;
@@ -119,12 +134,10 @@ void task_finish(struct aloop_task *task, int64_t outcome)
         heap_remove(&loop->timers, &task->timer);
     heap_unreserve(&loop->timers);
     ready_unreserve(&loop->ready);
-    future_complete(&task->future, outcome == -ECANCELED ? FUTURE_CANCELLED : FUTURE_FINISHED,
-                    outcome);
-    if (ALOOP_UNLIKELY(task->was_told_to_end) && outcome < 0 && outcome != -ECANCELED) {
-        task->future.is_retrieved = true;
-        future_report(&task->future, "task failed while the loop was shutting down");
-    }
+    if (ALOOP_UNLIKELY(outcome < 0))
+        task_fail(task, outcome);
+    else
+        future_complete(&task->future, FUTURE_FINISHED, outcome);
     if (loop->is_shutting_down && loop_task_count(loop) == 0)
         aloop_stop(loop);
     if (ALOOP_UNLIKELY(task->locals != NULL))

@@ -1,0 +1,56 @@
+/*
+ * Seeing inside a program that runs, hangs, or has failed.
+ *
+ * Where did an error come from? As it passes up through the coroutines, from ALOOP_TRY to
+ * ALOOP_TRY, each adds a line to the trace of its task, the innermost first; and an error that
+ * comes out of a join, a gather or a group begins with the trace of the task that failed:
+ *
+ *     client#4: connection reset by peer (ECONNRESET)
+ *         read_header (client.c:31)
+ *         fetch (client.c:58)
+ *         client (client.c:77)
+ *
+ * What succeeds pays nothing for that. Reports of errors that nobody looked at carry the trace:
+ * aloop_print_exception() prints it.
+ *
+ * All calls are for the loop's thread, and may be made in callbacks, coroutines and handlers.
+ */
+#ifndef ALOOP_DEBUG_H
+#define ALOOP_DEBUG_H
+
+#include <aloop/task.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * The number of a task, 1 and up, by which dumps and traces tell those of one name apart. It is
+ * given when it is asked for first, here or by a dump or a trace, and stays; 0 for the static tasks
+ * that have failed. asyncio: the N in "Task-N".
+ */
+ALOOP_API unsigned aloop_task_number(aloop_task *task);
+
+/*
+ * The trace of an error, the innermost place first: returns how many lines there are, of which
+ * *out_lines (borrows) is the first. They are those of the error that the task has ended with; of
+ * one that runs, of the last error that it has seen, even if it was caught. *out_more, which may be
+ * NULL, gets how many more there were: about thirty are kept. None if there was no error, or no
+ * memory for its trace. A cancellation of the whole task leaves no trace. They are good until the
+ * next error of the task, or its end. asyncio: Task.get_stack() of one that has failed.
+ */
+ALOOP_API size_t aloop_task_trace(const aloop_task *task, const aloop_trace_line **out_lines,
+                                  size_t *out_more);
+
+/*
+ * Prints the task's name, number, error and trace: of one that runs, of the last error that it has
+ * seen. Returns 0, or -EIO if `file` reports an error. asyncio: Task.print_stack().
+ */
+ALOOP_API int aloop_task_print_error(aloop_task *task, FILE *file);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
