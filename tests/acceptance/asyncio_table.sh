@@ -27,6 +27,7 @@ struct main_task { ALOOP_FRAME; };
 ALOOP_CORO(main_task) { ALOOP_BEGIN; ALOOP_END; }
 static aloop_local key = ALOOP_LOCAL_INIT(NULL);
 static aloop *loop;
+static aloop_run_options options = ALOOP_RUN_OPTIONS_INIT;
 static int64_t result;
 static aloop_ns when;
 static aloop_handle handle;
@@ -56,6 +57,7 @@ struct table {
     aloop_barrier barrier;
     aloop_queue queue;
     aloop_generator generator;
+    aloop_signals signals;
     aloop_socket sock;
     char buffer[8];
     int item;
