@@ -289,7 +289,7 @@ ALOOP_CORO(stuck)
     if (write(self->fd, "x", 1) != 1)
         ALOOP_RETURN(-EIO);
     for (;;)
-        sched_yield();
+        (void)pause();
     ALOOP_END;
 }
 

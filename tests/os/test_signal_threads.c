@@ -178,35 +178,47 @@ static void loops_come_and_go_in_a_storm(void **state)
 /* The handler holds a port that its loop gives up at this moment: whoever is last closes the fds,
    and nobody waits. */
 static struct sys before;
-static aloop *victim;
+static atomic_bool is_held;
+static atomic_bool is_given_up;
 
-static int close_in_between(int fd)
+static int wake_late(int fd)
 {
-    if (victim != NULL) {
-        aloop *loop = victim;
-
-        victim = NULL;
-        aloop_unref(loop);
-    }
+    atomic_store(&is_held, true);
+    while (!atomic_load(&is_given_up))
+        sched_yield();
     return before.wake(fd);
+}
+
+static void *raise_here(void *arg)
+{
+    (void)pthread_kill(pthread_self(), SIGUSR1);
+    return arg;
 }
 
 static void given_up_under_the_handler(void **state)
 {
     struct os_state *self = *state;
     int fds = count_fds();
+    pthread_t thread;
+    aloop *loop;
 
-    /* Not the kernel's timing, but the same order of things: in a thread of its own the loop's end
-       would fall between the handler's look at the port and its write. */
-    assert_int_equal(aloop_new(NULL, &victim), 0);
-    assert_int_equal(aloop_add_signal_handler(victim, SIGUSR1, note, TEXT("x")), 0);
+    atomic_store(&is_held, false);
+    atomic_store(&is_given_up, false);
+    assert_int_equal(aloop_new(NULL, &loop), 0);
+    assert_int_equal(aloop_add_signal_handler(loop, SIGUSR1, note, TEXT("x")), 0);
     before = sys;
-    sys.wake = close_in_between;
-    assert_int_equal(raise(SIGUSR1), 0);
-    sys.wake = before.wake;
-    assert_null(victim);
-    assert_int_equal(count_fds(), fds);
+    sys.wake = wake_late;
+    assert_int_equal(pthread_create(&thread, NULL, raise_here, NULL), 0);
+    while (!atomic_load(&is_held))
+        sched_yield();
+    aloop_unref(loop);
     assert_true(is_default(SIGUSR1));
+    /* Still open, or the late wake-up would go to whoever has the number by now. */
+    assert_true(count_fds() > fds);
+    atomic_store(&is_given_up, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    sys.wake = before.wake;
+    assert_int_equal(count_fds(), fds);
     /* What it has left is used again, and whole. */
     assert_int_equal(aloop_add_signal_handler(self->loop, SIGUSR1, note, TEXT("a")), 0);
     assert_int_equal(raise(SIGUSR1), 0);
