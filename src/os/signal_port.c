@@ -239,7 +239,7 @@ static struct sigaction action_over(const struct sigaction *before, int number, 
     if (is_function(before))
         action.sa_mask = before->sa_mask;
     action.sa_sigaction = handlers[which - 1];
-    action.sa_flags = sys_signal_flags;
+    action.sa_flags = sys_signal_flags();
     if (number == SIGCHLD) {
         action.sa_flags |= before->sa_flags & (SA_NOCLDSTOP | sys_signal_no_zombies);
         if (!is_function(before) && before->sa_handler == SIG_IGN)

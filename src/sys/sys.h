@@ -214,10 +214,10 @@ extern const int sys_reuse_port;
 #else
 #define SYS_SIGNAL_MAX 128
 #endif
-/* sa_flags that POSIX keeps for its extension: of a handler that disturbs as little as can be
-   (system calls go on, an alternative stack is used where there is one), and that of a parent who
-   leaves no zombies. */
-extern const int sys_signal_flags;
+/* The sa_flags of a handler that disturbs as little as can be: system calls go on, and if this
+   thread has an alternative stack, that is used. */
+int sys_signal_flags(void);
+/* SA_NOCLDWAIT, which a strict POSIX hides: a parent who leaves no zombies. */
 extern const int sys_signal_no_zombies;
 
 /* What is enough for the deepest that a job of ordinary code and the system's resolver go. Address

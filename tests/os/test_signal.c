@@ -1,6 +1,7 @@
 /*
  * Handlers of signals: when they run, what they replace, and what is left when they are gone.
  */
+#define _XOPEN_SOURCE 700 /* sigaltstack */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -350,6 +351,37 @@ static void one_wakeup_for_many(void **state)
     assert_journal_is("ab");
 }
 
+static volatile sig_atomic_t is_on_the_stack;
+static char stack_bytes[65536];
+
+static int look_at_the_stack(int fd)
+{
+    char here;
+    uintptr_t from_below = (uintptr_t)&here - (uintptr_t)stack_bytes;
+
+    (void)fd;
+    is_on_the_stack = from_below < sizeof stack_bytes;
+    return 0;
+}
+
+/* A thread with an alternative stack has it because the other is too small for handlers. */
+static void uses_an_alternative_stack(void **state)
+{
+    struct os_state *self = *state;
+    stack_t stack = {.ss_sp = stack_bytes, .ss_size = sizeof stack_bytes};
+    stack_t was;
+
+    assert_int_equal(sigaltstack(&stack, &was), 0);
+    add(self, SIGUSR1, "");
+    before = sys;
+    sys.wake = look_at_the_stack;
+    is_on_the_stack = 0;
+    assert_int_equal(raise(SIGUSR1), 0);
+    sys.wake = before.wake;
+    assert_int_equal(sigaltstack(&was, NULL), 0);
+    assert_true(is_on_the_stack);
+}
+
 /* P99: nothing is blocked, neither while somebody watches nor after. */
 static void no_mask_is_touched(void **state)
 {
@@ -417,6 +449,7 @@ int main(void)
         SIGNAL_TEST(closing_with_signals_pending),
         SIGNAL_TEST(errno_is_left_alone),
         SIGNAL_TEST(one_wakeup_for_many),
+        SIGNAL_TEST(uses_an_alternative_stack),
         SIGNAL_TEST(no_mask_is_touched),
         SIGNAL_TEST(every_loop_hears),
     };

@@ -154,8 +154,6 @@ ALOOP_CORO(watching)
         error = aloop_signals_add(&self->signals, SIGUSR1);
     if (error == 0)
         error = aloop_signals_add(&self->signals, SIGTERM);
-    if (error == 0)
-        error = aloop_signals_add(&self->signals, SIGKILL) == -EINVAL ? 0 : -EIO;
     if (error < 0)
         ALOOP_RETURN(error);
     for (;;) {
@@ -263,6 +261,8 @@ ALOOP_CORO(owning)
     self->other = aloop_create_task(borrowing, .signals = &self->signals);
     ALOOP_AWAIT(aloop_join_unref(self->other));
     if (self->result != -EPERM)
+        ALOOP_RETURN(-EIO);
+    if (aloop_signals_add(&self->signals, SIGKILL) != -EINVAL)
         ALOOP_RETURN(-EIO);
     aloop_signals_close(&self->signals);
     ALOOP_RETURN(aloop_signals_add(&self->signals, SIGHUP));
