@@ -1,5 +1,5 @@
-/* What a message costs: one recv and one send at each end, its share of a wait, and nothing else.
-   */
+/* What a message costs: one recv and one send at each end, its share of a wait, and nothing else;
+   and what a connection does. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,8 @@
 
 #include "io_test.h"
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define MESSAGES 100
 #define SIZE 64
@@ -25,6 +27,17 @@ static void *counting_alloc(void *context, void *block, size_t old_size, size_t 
     }
     allocations++;
     return realloc(block, new_size);
+}
+
+static aloop *counting_loop(void **state)
+{
+    aloop_options options = ALOOP_OPTIONS_INIT;
+    aloop *loop = NULL;
+
+    options.poller = ((const struct io_state *)*state)->poller;
+    options.allocator.alloc = counting_alloc;
+    assert_int_equal(aloop_new(&options, &loop), 0);
+    return loop;
 }
 
 struct session {
@@ -96,13 +109,148 @@ ALOOP_CORO(client)
 /* On an idle loop each end waits once for each message. */
 static void a_message_costs_a_recv_and_a_send(void **state)
 {
-    aloop_options options = ALOOP_OPTIONS_INIT;
-    aloop *loop;
+    aloop *loop = counting_loop(state);
 
-    options.poller = ((const struct io_state *)*state)->poller;
-    options.allocator.alloc = counting_alloc;
-    assert_int_equal(aloop_new(&options, &loop), 0);
     assert_int_equal(aloop_run_in(loop, client), 0);
+    aloop_unref(loop);
+}
+
+/* Echoes what lies in the stream. */
+struct conversation {
+    ALOOP_FRAME;
+    aloop_stream stream;
+    aloop_slice bytes;
+};
+
+ALOOP_CORO(conversation)
+{
+    ALOOP_BEGIN;
+    for (;;) {
+        ALOOP_TRY(aloop_stream_peek(&self->stream, 1, &self->bytes));
+        if (self->result == 0)
+            break;
+        ALOOP_TRY(aloop_stream_write(&self->stream, self->bytes.data, self->bytes.size));
+        (void)aloop_stream_consume(&self->stream, self->bytes.size);
+    }
+    ALOOP_FINALLY;
+    aloop_stream_close(&self->stream);
+    ALOOP_END;
+}
+
+static void open_over(aloop_socket *socket, aloop_stream *out_stream)
+{
+    assert_int_equal(aloop_stream_open(socket, NULL, out_stream), 0);
+}
+
+struct talker {
+    ALOOP_FRAME;
+    aloop_socket listener, server, conn;
+    aloop_address address;
+    aloop_stream mine, other;
+    aloop_task *task;
+    size_t allocated;
+    int i;
+    char buffer[SIZE];
+};
+
+/* What is written by several calls within a turn goes out by one. */
+ALOOP_CORO(talker)
+{
+    ALOOP_BEGIN;
+    io_listen(&self->listener, &self->address);
+    ALOOP_TRY(aloop_connect(&self->address, &self->conn));
+    ALOOP_TRY(aloop_accept(&self->listener, &self->server));
+    open_over(&self->conn, &self->mine);
+    open_over(&self->server, &self->other);
+    self->task = aloop_create_task(conversation, .stream = self->other);
+    for (self->i = 0; self->i < 2 * MESSAGES; self->i++) {
+        if (self->i == MESSAGES) {
+            fault_install();
+            self->allocated = allocations;
+        }
+        ALOOP_TRY(aloop_stream_write(&self->mine, self->buffer, SIZE / 2));
+        ALOOP_TRY(aloop_stream_write(&self->mine, self->buffer, SIZE / 2));
+        ALOOP_TRY(aloop_stream_read_exactly(&self->mine, self->buffer, SIZE));
+    }
+    assert_int_equal(fault_count(FAULT_SEND), 2 * MESSAGES);
+    assert_int_equal(fault_count(FAULT_SENDV), 0);
+    assert_int_equal(fault_count(FAULT_RECV), 2 * MESSAGES);
+    assert_int_equal(fault_count(FAULT_EPOLL_CTL), 0);
+    assert_in_range(fault_count(FAULT_EPOLL_WAIT) + fault_count(FAULT_POLL) +
+                        fault_count(FAULT_KEVENT),
+                    1, 2 * MESSAGES + 2);
+#ifndef ALOOP_NO_POOLS
+    assert_int_equal(allocations, self->allocated);
+#endif
+    ALOOP_FINALLY;
+    aloop_stream_close(&self->mine);
+    aloop_socket_close(&self->listener);
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    ALOOP_END;
+}
+
+static void a_message_on_a_stream_costs_the_same(void **state)
+{
+    aloop *loop = counting_loop(state);
+
+    assert_int_equal(aloop_run_in(loop, talker), 0);
+    aloop_unref(loop);
+}
+
+static int connect_plainly(const aloop_address *address)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address->storage, address->length), 0);
+    return fd;
+}
+
+struct host {
+    ALOOP_FRAME;
+    aloop_socket listener, conn;
+    aloop_address address;
+    size_t allocated;
+    int i;
+    int guests[MESSAGES];
+};
+
+/* Connections that wait to be accepted, a hundred at a time. */
+ALOOP_CORO(host)
+{
+    ALOOP_BEGIN;
+    io_listen(&self->listener, &self->address);
+    for (self->i = 0; self->i < 2 * MESSAGES; self->i++) {
+        if (self->i % MESSAGES == 0) {
+            for (int i = 0; i < MESSAGES; i++)
+                self->guests[i] = connect_plainly(&self->address);
+            fault_install();
+            self->allocated = allocations;
+        }
+        ALOOP_TRY(aloop_accept(&self->listener, &self->conn));
+        aloop_socket_close(&self->conn);
+        close(self->guests[self->i % MESSAGES]);
+    }
+    assert_int_equal(fault_count(FAULT_ACCEPT), MESSAGES);
+    assert_int_equal(fault_count(FAULT_CLOSE), MESSAGES);
+    assert_int_equal(fault_count(FAULT_SETSOCKOPT), 0);
+    assert_int_equal(fault_count(FAULT_GETSOCKOPT), 0);
+    assert_int_equal(fault_count(FAULT_SET_NONBLOCKING), 0);
+    /* To register it and to forget it; whether it can be watched is what registering finds out. */
+    assert_in_range(fault_count(FAULT_EPOLL_CTL) + fault_count(FAULT_FD_IS_POLLABLE), 0,
+                    2 * MESSAGES);
+#ifndef ALOOP_NO_POOLS
+    assert_int_equal(allocations, self->allocated);
+#endif
+    ALOOP_FINALLY;
+    aloop_socket_close(&self->listener);
+    ALOOP_END;
+}
+
+static void a_connection_costs_an_accept_and_a_registration(void **state)
+{
+    aloop *loop = counting_loop(state);
+
+    assert_int_equal(aloop_run_in(loop, host), 0);
     aloop_unref(loop);
 }
 
@@ -110,6 +258,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_EACH_POLLER(a_message_costs_a_recv_and_a_send),
+        ON_EACH_POLLER(a_message_on_a_stream_costs_the_same),
+        ON_EACH_POLLER(a_connection_costs_an_accept_and_a_registration),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
