@@ -22,10 +22,11 @@ struct buffer {
     size_t end;
 };
 
-/* Blocks are powers of two from here on; those of the first sizes are kept for the next stream. */
+/* Blocks are powers of two from here on; those of the first sizes are kept for the next stream, so
+   much of each: a block of the smallest for every event that a poll can bring. */
 #define BUFFER_MIN ((size_t)4096)
 #define BUFFER_CLASSES 6
-#define BUFFER_SPARES 16
+#define BUFFER_SPARE_BYTES (256 * BUFFER_MIN)
 
 struct spare {
     struct spare *next;

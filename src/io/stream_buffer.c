@@ -34,7 +34,7 @@ static void block_give_back(struct streams *streams, char *block, size_t capacit
 
     if (block == NULL)
         return;
-    if (class >= BUFFER_CLASSES || streams->spare_count[class] >= BUFFER_SPARES) {
+    if (class >= BUFFER_CLASSES || streams->spare_count[class] >= BUFFER_SPARE_BYTES / capacity) {
         memory_free(&streams->loop->memory, block, capacity);
         return;
     }
@@ -57,7 +57,8 @@ int buffer_reserve(struct streams *streams, struct buffer *buffer, size_t size)
     if (size <= buffer->capacity - used && used <= buffer->begin) {
         memmove(buffer->block, buffer->block + buffer->begin, used);
     } else {
-        capacity = memory_grown_capacity(used + size, BUFFER_MIN, 1);
+        capacity = used + size <= BUFFER_MIN ? BUFFER_MIN
+                                             : memory_grown_capacity(used + size, BUFFER_MIN, 1);
         block = capacity > 0 ? block_take(streams, capacity) : NULL;
         if (block == NULL)
             return -ENOMEM;
