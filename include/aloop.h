@@ -10,6 +10,8 @@
 #include <aloop/connect.h>
 #include <aloop/coro.h>
 #include <aloop/debug.h>
+#include <aloop/datagram.h>
+#include <aloop/file.h>
 #include <aloop/future.h>
 #include <aloop/generator.h>
 #include <aloop/group.h>
@@ -30,6 +32,7 @@
 #include <aloop/task.h>
 #include <aloop/thread.h>
 #include <aloop/threadsafe.h>
+#include <aloop/unix_socket.h>
 #include <aloop/wait.h>
 #include <aloop/waitlist.h>
 

@@ -17,8 +17,14 @@
 int socket_loop(aloop *loop, aloop **out_loop);
 /* Registers an fd that was just made, and fills *out_socket. On error the fd stays open. */
 int socket_register(aloop *loop, int fd, bool is_tcp, aloop_socket *out_socket);
+/* Gives the socket, which is of that type, its address; a Unix socket's path that nobody receives
+   at any more is taken over. */
+int socket_bind(int fd, int type, const aloop_address *address);
+int socket_set_option(int fd, int level, int name, int value);
 /* Sets TCP_NODELAY. Failing does no harm, so it is not reported. */
 void socket_set_nodelay(int fd);
+/* aloop_socket_pair() of that type. */
+int socket_pair(aloop *loop, int type, aloop_socket out_sockets[2]);
 /* Closes the fd of a watch, and the watch. */
 void socket_close_watch(aloop *loop, struct watch *watch);
 
@@ -31,6 +37,25 @@ aloop_op connect_from(const aloop_address *address, const aloop_address *local,
 static inline struct watch *socket_watch(const aloop_socket *socket)
 {
     return socket->loop != NULL ? watch_find(socket->loop, socket->watch) : NULL;
+}
+
+/* --- send.c --- */
+/* An operation whose type has send_drop as its `drop`, and arg as aloop_send_all(): sends what is
+   left, and counts in arg[3].size. */
+aloop_poll send_all_poll(aloop_task *task, aloop_op *op);
+void send_drop(aloop_task *task, aloop_op *op);
+
+/* --- datagram_wait.c --- */
+/* Somebody who waited to send has ended, and others wait behind: it is the next one's turn. */
+void datagram_next_sender(struct watch *watch);
+
+/* Nobody waits to send any more, unless there is one behind who does. */
+static inline void sender_ended(struct watch *watch)
+{
+    if (ALOOP_LIKELY(aloop_waitlist_is_empty(&watch->behind)))
+        watch->busy &= (uint8_t)~POLLER_WRITE;
+    else
+        datagram_next_sender(watch);
 }
 
 static inline bool address_is_ip(const aloop_address *address)

@@ -4,12 +4,6 @@
 #include "io/internal.h"
 
 #include <netinet/in.h>
-#include <sys/un.h>
-
-static int set_option(int fd, int level, int name, int value)
-{
-    return sys.setsockopt(fd, level, name, &value, sizeof value);
-}
 
 static int set_options(int fd, int family, const aloop_listen_options *options)
 {
@@ -17,52 +11,17 @@ static int set_options(int fd, int family, const aloop_listen_options *options)
 
     if (family != AF_INET && family != AF_INET6)
         return 0;
-    error = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    error = socket_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (error == 0 && options->reuse_port)
-        error = sys_reuse_port < 0 ? -ENOTSUP : set_option(fd, SOL_SOCKET, sys_reuse_port, 1);
+        error =
+            sys_reuse_port < 0 ? -ENOTSUP : socket_set_option(fd, SOL_SOCKET, sys_reuse_port, 1);
     /* The default differs from system to system, and with the administrator's settings. */
     if (error == 0 && family == AF_INET6)
-        error = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->dual_stack ? 0 : 1);
+        error = socket_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->dual_stack ? 0 : 1);
     /* What is accepted inherits it: no call for each connection. */
     if (error == 0)
         socket_set_nodelay(fd);
     return error;
-}
-
-static int bind_to(int fd, const aloop_address *address)
-{
-    return sys.bind(fd, (const struct sockaddr *)&address->storage, address->length);
-}
-
-/* Is the path that of a socket, and nobody behind it? Only a connection can tell. */
-static bool is_abandoned(const aloop_address *address, const char *path)
-{
-    int fd;
-    int error;
-
-    if (sys.path_is_socket(path) != 1)
-        return false;
-    fd = sys.socket(AF_UNIX, SOCK_STREAM, 0);
-    if (fd < 0)
-        return false;
-    error = sys.connect(fd, (const struct sockaddr *)&address->storage, address->length);
-    (void)sys.close(fd);
-    return error == -ECONNREFUSED;
-}
-
-/* A socket's file stays behind when its process ends; then it is nobody's, and in the way. */
-static int bind_unix(int fd, const aloop_address *address)
-{
-    const struct sockaddr_un *name = (const struct sockaddr_un *)(const void *)&address->storage;
-    int error = bind_to(fd, address);
-
-    if (error != -EADDRINUSE || name->sun_path[0] == '\0' || !is_abandoned(address, name->sun_path))
-        return error;
-    error = sys.unlink(name->sun_path);
-    /* Somebody else was faster, and has made place. */
-    if (error < 0 && error != -ENOENT)
-        return error;
-    return bind_to(fd, address);
 }
 
 static int options_check(const aloop_listen_options *options)
@@ -89,7 +48,7 @@ int aloop_socket_listen(aloop *loop, const aloop_address *address,
         return fd;
     error = set_options(fd, family, options);
     if (error == 0)
-        error = family == AF_UNIX ? bind_unix(fd, address) : bind_to(fd, address);
+        error = socket_bind(fd, SOCK_STREAM, address);
     if (error == 0)
         error = sys.listen(fd, options->backlog > 0 ? options->backlog : SOMAXCONN);
     if (error == 0)

@@ -36,12 +36,12 @@ static aloop_poll wait_for_room(aloop_op *op, struct watch *watch)
 }
 
 /* Not waiting any more, for whatever reason. */
-static void send_drop(aloop_task *task, aloop_op *op)
+void send_drop(aloop_task *task, aloop_op *op)
 {
     struct watch *watch = watch_find(task->future.loop, op->arg[SOCKET].number);
 
     if (watch != NULL)
-        watch->busy &= (uint8_t)~POLLER_WRITE;
+        sender_ended(watch);
 }
 
 static const aloop_op_type send_type = {.name = "send", .drop = send_drop};
@@ -61,7 +61,7 @@ static aloop_poll send_poll(aloop_task *task, aloop_op *op)
     put = transmit(loop, watch, op->arg[DATA].data, op->arg[SIZE].size);
     if (put == -EAGAIN)
         return wait_for_room(op, watch);
-    watch->busy &= (uint8_t)~POLLER_WRITE;
+    sender_ended(watch);
     return put;
 }
 
@@ -95,7 +95,7 @@ static size_t *all_count(aloop_op *op)
     return op->type == &counting_type ? op->arg[COUNT].pointer : &op->arg[COUNT].size;
 }
 
-static aloop_poll all_poll(aloop_task *task, aloop_op *op)
+aloop_poll send_all_poll(aloop_task *task, aloop_op *op)
 {
     aloop *loop = task->future.loop;
     struct watch *watch = watch_find(loop, op->arg[SOCKET].number);
@@ -110,7 +110,7 @@ static aloop_poll all_poll(aloop_task *task, aloop_op *op)
         if (put == -EAGAIN)
             return wait_for_room(op, watch);
         if (put < 0) {
-            watch->busy &= (uint8_t)~POLLER_WRITE;
+            sender_ended(watch);
             return put;
         }
         *count += (size_t)put;
@@ -120,7 +120,7 @@ static aloop_poll all_poll(aloop_task *task, aloop_op *op)
             return aloop_op_yield(task);
         }
     }
-    watch->busy &= (uint8_t)~POLLER_WRITE;
+    sender_ended(watch);
     return (int64_t)op->arg[SIZE].size;
 }
 
@@ -135,8 +135,8 @@ static aloop_poll all_begin(aloop_task *task, aloop_op *op)
         return error;
     if (ALOOP_UNLIKELY(watch->busy & POLLER_WRITE))
         return -EBUSY;
-    op->poll = all_poll;
-    return all_poll(task, op);
+    op->poll = send_all_poll;
+    return send_all_poll(task, op);
 }
 
 aloop_op aloop_send_all(const aloop_socket *socket, const void *data, size_t size)

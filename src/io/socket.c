@@ -18,11 +18,14 @@ int socket_loop(aloop *loop, aloop **out_loop)
     return loop_guard(loop);
 }
 
+int socket_set_option(int fd, int level, int name, int value)
+{
+    return sys.setsockopt(fd, level, name, &value, sizeof value);
+}
+
 void socket_set_nodelay(int fd)
 {
-    const int on = 1;
-
-    (void)sys.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)socket_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
 int socket_register(aloop *loop, int fd, bool is_tcp, aloop_socket *out_socket)
@@ -70,14 +73,14 @@ int aloop_socket_adopt(aloop *loop, int fd, aloop_socket *out_socket)
     return error < 0 ? error : socket_register(loop, fd, is_tcp > 0, out_socket);
 }
 
-int aloop_socket_pair(aloop *loop, aloop_socket out_sockets[2])
+int socket_pair(aloop *loop, int type, aloop_socket out_sockets[2])
 {
     aloop_socket first;
     int fds[2];
     int error = socket_loop(loop, &loop);
 
     if (error == 0)
-        error = sys.socketpair(AF_UNIX, SOCK_STREAM, fds);
+        error = sys.socketpair(AF_UNIX, type, fds);
     if (error < 0)
         return error;
     error = socket_register(loop, fds[0], false, &first);
@@ -94,6 +97,11 @@ close_both:
     (void)sys.close(fds[0]);
     (void)sys.close(fds[1]);
     return error;
+}
+
+int aloop_socket_pair(aloop *loop, aloop_socket out_sockets[2])
+{
+    return socket_pair(loop, SOCK_STREAM, out_sockets);
 }
 
 int aloop_socket_address(const aloop_socket *socket, aloop_address *out_address)

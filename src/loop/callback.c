@@ -344,6 +344,9 @@ static bool remove_by_fd(aloop *loop, int fd, enum callback_kind kind)
 {
     if (loop->is_closed || fd < 0 || (size_t)fd >= loop->fd_capacity || loop->fds[fd] == NULL)
         return false;
+    /* A socket of the library's has none. */
+    if (loop->fds[fd]->is_edge)
+        return false;
     return remove_fd_callback(loop, loop->fds[fd], kind);
 }
 

@@ -116,12 +116,14 @@ void watch_close(aloop *loop, struct watch *watch)
     /* In a forked child the poller's set is the parent's too, and stays as it is. */
     if (watch->registered && !loop_is_forked(loop))
         (void)poller_class_of(loop->poller)->remove(loop->poller, watch->fd);
-    if (watch->reader != NULL)
+    if (!watch->is_edge && watch->reader != NULL)
         callback_retire(loop, watch->reader);
-    if (watch->writer != NULL)
+    if (!watch->is_edge && watch->writer != NULL)
         callback_retire(loop, watch->writer);
     aloop_wake_all(&watch->readers);
     aloop_wake_all(&watch->writers);
+    if (watch->is_edge)
+        aloop_wake_all(&watch->behind);
     if (watch->has_held)
         (void)sys.close(watch->held);
     watch_free(loop, watch);
@@ -221,12 +223,12 @@ void watch_collect(aloop *loop, struct watch *watch, uint32_t events)
     watch->hangup |= (uint8_t)(events & (POLLER_HANGUP | POLLER_ERROR));
     watch->ready |= (uint8_t)(events & (POLLER_READ | POLLER_WRITE));
     if (events & POLLER_READ) {
-        if (watch->reader != NULL)
+        if (!watch->is_edge && watch->reader != NULL)
             callback_ready(loop, watch->reader);
         aloop_wake_all(&watch->readers);
     }
     if (events & POLLER_WRITE) {
-        if (watch->writer != NULL)
+        if (!watch->is_edge && watch->writer != NULL)
             callback_ready(loop, watch->writer);
         aloop_wake_all(&watch->writers);
     }

@@ -32,8 +32,13 @@ struct watch {
     int held;             /* accepting gives it next, or it is closed with the watch */
     aloop_waitlist readers;
     aloop_waitlist writers;
-    struct callback_slot *reader; /* of aloop_add_reader() */
-    struct callback_slot *writer;
+    union {
+        struct {
+            struct callback_slot *reader; /* level: of aloop_add_reader() */
+            struct callback_slot *writer;
+        };
+        aloop_waitlist behind; /* edge: who sends datagrams behind one that waits for room */
+    };
     struct list always_link;
 };
 

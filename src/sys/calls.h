@@ -45,6 +45,29 @@ struct sigpipe_guard {
 void sigpipe_hold(struct sigpipe_guard *guard);
 void sigpipe_release(const struct sigpipe_guard *guard, ssize_t error);
 
+/* message.c */
+ssize_t sys_sendmsg(int fd, const struct msghdr *message, int flags);
+/* sendmmsg and recvmmsg, in a call for each. */
+int sys_send_each(int fd, struct sys_message *messages, int count);
+int sys_recv_each(int fd, struct sys_message *messages, int count, int flags);
+
+/* multicast.c */
+int sys_multicast_member(int fd, const struct sockaddr *group, unsigned interface, bool joins);
+int sys_multicast_option(int fd, int family, enum sys_multicast option, unsigned value);
+
+/* file.c */
+int sys_open(const char *path, int flags, unsigned mode);
+ssize_t sys_pwrite(int fd, const void *buffer, size_t size, int64_t offset);
+int sys_sync(int fd, bool data_only);
+int sys_ftruncate(int fd, int64_t size);
+int sys_status(int fd, const char *path, bool follow, struct aloop_file_status *out_status);
+int sys_rename(const char *from, const char *to);
+int sys_mkdir(const char *path, unsigned mode);
+int sys_rmdir(const char *path);
+int sys_directory_open(const char *path, void **out_directory);
+int sys_directory_next(void *directory, const char **out_name, unsigned *out_type);
+int sys_directory_close(void *directory);
+
 /* names.c */
 int sys_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
                     struct addrinfo **out_list);
@@ -82,6 +105,13 @@ int sys_poll(struct pollfd *fds, nfds_t count, aloop_ns timeout);
 /* Asks the kernel's own poller about an fd that is neither a socket nor a pipe; `is_file`: a
    regular file or a directory. As fd_is_pollable. */
 int sys_probe_pollable(int fd, bool is_file);
+/* message_linux.c or message_bsd.c */
+ssize_t sys_recvmsg(int fd, struct msghdr *message, int flags);
+int sys_sendmmsg(int fd, struct sys_message *messages, int count);
+int sys_recvmmsg(int fd, struct sys_message *messages, int count, int flags);
+int sys_peer_credentials(int fd, struct aloop_credentials *out_credentials);
+int sys_keep_errors(int fd, int family);
+int sys_recv_error(int fd, struct aloop_queued_error *out_error);
 /* sys_linux.c */
 int sys_epoll_create(void);
 int sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);

@@ -18,6 +18,14 @@
     .set_nonblocking = sys_set_nonblocking,                                                        \
     .wake_open = sys_wake_open, .wake = sys_wake, .wake_drain = sys_wake_drain, .poll = sys_poll,  \
     .getaddrinfo = sys_getaddrinfo, .getnameinfo = sys_getnameinfo,                                \
+    .sendmsg = sys_sendmsg, .recvmsg = sys_recvmsg, .sendmmsg = sys_sendmmsg,                      \
+    .recvmmsg = sys_recvmmsg, .peer_credentials = sys_peer_credentials,                            \
+    .multicast_member = sys_multicast_member, .multicast_option = sys_multicast_option,            \
+    .keep_errors = sys_keep_errors, .recv_error = sys_recv_error, .open = sys_open,                \
+    .pwrite = sys_pwrite, .sync = sys_sync, .ftruncate = sys_ftruncate, .status = sys_status,      \
+    .rename = sys_rename, .mkdir = sys_mkdir, .rmdir = sys_rmdir,                                  \
+    .directory_open = sys_directory_open, .directory_next = sys_directory_next,                    \
+    .directory_close = sys_directory_close,                                                        \
     .thread_create = sys_thread_create, .sigaction = sys_sigaction, .raise = sys_raise,            \
     .is_main_thread = sys_is_main_thread, .pipe = sys_pipe, .spawn = sys_spawn,                    \
     .pidfd_open = sys_pidfd_open, .wait_child = sys_wait_child, .kill = sys_kill,                  \

@@ -8,8 +8,8 @@
  *   retried    the call is repeated here; callers never see -EINTR;
  *   reported   -EINTR is returned: the caller must decide (a wait recomputes its timeout);
  *   done       the kernel says EINTR but has done the work (close): success.
- * Every fd made here is close-on-exec and non-blocking from birth, where the system can do that in
- * one call, and by fcntl right after where it cannot.
+ * Every fd made here is close-on-exec and, but for files, non-blocking from birth, where the system
+ * can do that in one call, and by fcntl right after where it cannot.
  */
 #ifndef ALOOP_SRC_SYS_SYS_H
 #define ALOOP_SRC_SYS_SYS_H
@@ -31,6 +31,9 @@
 #endif
 
 struct addrinfo;
+struct aloop_credentials;
+struct aloop_file_status;
+struct aloop_queued_error;
 struct epoll_event;
 struct kevent;
 
@@ -61,6 +64,14 @@ struct sys_spawn {
     const gid_t *groups; /* NULL: the parent's, or none for another user */
     size_t group_count;
 };
+/* One of several messages, and how much of it was moved; laid out as Linux wants it. */
+struct sys_message {
+    struct msghdr header;
+    unsigned length;
+};
+
+/* What multicast_option sets, by the number of an interface, a count of hops, 0 or 1. */
+enum sys_multicast { SYS_MULTICAST_INTERFACE, SYS_MULTICAST_HOPS, SYS_MULTICAST_LOOP };
 
 /* The table has the same members on every system, so that its layout depends on no macro; what a
    system does not have is NULL. */
@@ -72,8 +83,9 @@ struct sys {
 
     /* EINTR, EINPROGRESS: done (the fd is closed; repeating could close somebody else's). */
     int (*close)(int fd);
-    /* EINTR: retried. These never block: the fds are non-blocking, or the call is given
-       MSG_DONTWAIT. write raises SIGPIPE where the system does: sockets take send. */
+    /* EINTR: retried. On sockets and pipes these never block: the fds are non-blocking, or the call
+       is given MSG_DONTWAIT; on files they do as pread does. write raises SIGPIPE where the system
+       does: sockets take send. */
     ssize_t (*read)(int fd, void *buffer, size_t size);
     ssize_t (*write)(int fd, const void *buffer, size_t size);
     /* recv and send on a socket; send never raises SIGPIPE (where that takes an option of the
@@ -86,6 +98,16 @@ struct sys {
        is held back for the moment of the call, at the price of two more). EINTR: retried. */
     ssize_t (*sendv)(int fd, const struct iovec *pieces, int count);
     ssize_t (*writev)(int fd, const struct iovec *pieces, int count);
+    /* Messages of sockets, with an address or fds; sending never raises SIGPIPE, and fds that are
+       received are close-on-exec. With sys_whole_size among the flags, receiving a datagram that is
+       cut gives the size that it had, where the system can tell. EINTR: retried. */
+    ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
+    ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
+    /* The same for several at once, in one call where the system has it. How many were moved, more
+       than 0; the error of the first if none was. What stopped a later one may be told by the next
+       call, or by none. */
+    int (*sendmmsg)(int fd, struct sys_message *messages, int count);
+    int (*recvmmsg)(int fd, struct sys_message *messages, int count, int flags);
     /* EINTR: retried. Blocks for as long as the disk takes. */
     ssize_t (*pread)(int fd, void *buffer, size_t size, int64_t offset);
     /* From a file to a socket or pipe within the kernel, without SIGPIPE. 0 at the end of the file;
@@ -108,10 +130,38 @@ struct sys {
     int (*getsockname)(int fd, struct sockaddr *address, socklen_t *size);
     int (*getpeername)(int fd, struct sockaddr *address, socklen_t *size);
     int (*socketpair)(int family, int type, int fds[2]);
+    /* Who is at the other end of a Unix socket; -ENOTCONN, -ENOTSUP. */
+    int (*peer_credentials)(int fd, struct aloop_credentials *out_credentials);
+    /* Enters or leaves a multicast group, on the interface of that number (0: the system's
+       choice); and what is sent to groups. EINTR: cannot happen. */
+    int (*multicast_member)(int fd, const struct sockaddr *group, unsigned interface, bool joins);
+    int (*multicast_option)(int fd, int family, enum sys_multicast option, unsigned value);
+    /* Keeps errors of datagrams for recv_error, and all of them; -ENOTSUP where there is no such
+       queue. recv_error: 1 and the oldest, 0 if there is none. EINTR: retried. */
+    int (*keep_errors)(int fd, int family);
+    int (*recv_error)(int fd, struct aloop_queued_error *out_error);
     /* For a socket that was made elsewhere: sets the option that keeps send from raising SIGPIPE.
        Nothing to do, and 0, where send's flag does it. */
     int (*no_sigpipe)(int fd);
     int (*unlink)(const char *path);
+
+    /* Files and directories; these block for as long as the disk takes, and are for threads. `open`
+       makes the fd close-on-exec, and otherwise as the flags say. EINTR: retried. */
+    int (*open)(const char *path, int flags, unsigned mode);
+    ssize_t (*pwrite)(int fd, const void *buffer, size_t size, int64_t offset);
+    /* What was written is on the disk; `data_only`: but for times and the like. */
+    int (*sync)(int fd, bool data_only);
+    int (*ftruncate)(int fd, int64_t size);
+    /* Of the fd if the path is NULL. EINTR of these and the following: retried. */
+    int (*status)(int fd, const char *path, bool follow, struct aloop_file_status *out_status);
+    int (*rename)(const char *from, const char *to);
+    int (*mkdir)(const char *path, unsigned mode);
+    int (*rmdir)(const char *path);
+    /* The names in a directory, but for "." and "..". directory_next: 1 and a name, which stays
+       until the next call, with the type bits of its mode (0: not known); 0 at the end. */
+    int (*directory_open)(const char *path, void **out_directory);
+    int (*directory_next)(void *directory, const char **out_name, unsigned *out_type);
+    int (*directory_close)(void *directory);
     /* 1 if the path is a socket's (and no link to one), 0 if it is something else; -ENOENT, ... */
     int (*path_is_socket)(const char *path);
     /* What tells the thing at that path (a link itself) from all others: 0; -ENOENT, ... */
@@ -219,6 +269,8 @@ extern const int sys_reuse_port;
 int sys_signal_flags(void);
 /* SA_NOCLDWAIT, which a strict POSIX hides: a parent who leaves no zombies. */
 extern const int sys_signal_no_zombies;
+/* For recvmsg: the result is the size of the whole datagram. 0 where it cannot be told. */
+extern const int sys_whole_size;
 
 /* What is enough for the deepest that a job of ordinary code and the system's resolver go. Address
    space, not memory: pages that are not touched are not there. */

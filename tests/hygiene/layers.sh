@@ -78,9 +78,12 @@ forbid() {
     }' "$scratch/src" >>"$scratch/found"
 }
 
-forbid "read write readv writev pread pwrite recv recvfrom recvmsg send sendto sendmsg sendfile
+forbid "read write readv writev pread pwrite recv recvfrom recvmsg recvmmsg send sendto sendmsg
+    sendmmsg sendfile
     splice accept accept4 connect bind listen socket socketpair shutdown close open openat creat
-    pipe pipe2 dup dup2 dup3 fcntl ioctl fstat stat lstat unlink getsockopt setsockopt getsockname
+    pipe pipe2 dup dup2 dup3 fcntl ioctl fstat stat lstat unlink rename
+    mkdir rmdir opendir fdopendir readdir closedir fsync fdatasync ftruncate truncate getsockopt
+    setsockopt getsockname
     getpeername poll ppoll select pselect epoll_create epoll_create1 epoll_ctl epoll_wait
     epoll_pwait epoll_pwait2 kqueue kevent eventfd timerfd_create timerfd_settime signalfd
     clock_gettime

@@ -33,6 +33,14 @@
       (fd, fault_cut_pieces(pieces, count), fault_cut_count(pieces, count))) \
     X(PREAD, ssize_t, pread, (int fd, void *buffer, size_t size, int64_t offset), \
       (fd, buffer, fault_cut(size), offset)) \
+    X(SENDMSG, ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), \
+      (fd, fault_cut_message(message), flags)) \
+    X(RECVMSG, ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), \
+      (fd, message, flags)) \
+    X(SENDMMSG, int, sendmmsg, (int fd, struct sys_message *messages, int count), \
+      (fd, messages, count)) \
+    X(RECVMMSG, int, recvmmsg, (int fd, struct sys_message *messages, int count, int flags), \
+      (fd, messages, count, flags)) \
     X(SENDFILE, ssize_t, sendfile, (int to, int from, int64_t offset, size_t size), \
       (to, from, offset, fault_cut(size))) \
     X(SOCKET, int, socket, (int family, int type, int protocol), (family, type, protocol)) \
@@ -54,7 +62,33 @@
     X(GETPEERNAME, int, getpeername, (int fd, struct sockaddr *address, socklen_t *size), \
       (fd, address, size)) \
     X(SOCKETPAIR, int, socketpair, (int family, int type, int *fds), (family, type, fds)) \
+    X(PEER_CREDENTIALS, int, peer_credentials, \
+      (int fd, struct aloop_credentials *credentials), (fd, credentials)) \
+    X(MULTICAST_MEMBER, int, multicast_member, \
+      (int fd, const struct sockaddr *group, unsigned interface, bool joins), \
+      (fd, group, interface, joins)) \
+    X(MULTICAST_OPTION, int, multicast_option, \
+      (int fd, int family, enum sys_multicast option, unsigned value), \
+      (fd, family, option, value)) \
+    X(KEEP_ERRORS, int, keep_errors, (int fd, int family), (fd, family)) \
+    X(RECV_ERROR, int, recv_error, (int fd, struct aloop_queued_error *error), (fd, error)) \
     X(NO_SIGPIPE, int, no_sigpipe, (int fd), (fd)) \
+    X(OPEN, int, open, (const char *path, int flags, unsigned mode), (path, flags, mode)) \
+    X(PWRITE, ssize_t, pwrite, (int fd, const void *buffer, size_t size, int64_t offset), \
+      (fd, buffer, fault_cut(size), offset)) \
+    X(SYNC, int, sync, (int fd, bool data_only), (fd, data_only)) \
+    X(FTRUNCATE, int, ftruncate, (int fd, int64_t size), (fd, size)) \
+    X(STATUS, int, status, \
+      (int fd, const char *path, bool follow, struct aloop_file_status *status), \
+      (fd, path, follow, status)) \
+    X(RENAME, int, rename, (const char *from, const char *to), (from, to)) \
+    X(MKDIR, int, mkdir, (const char *path, unsigned mode), (path, mode)) \
+    X(RMDIR, int, rmdir, (const char *path), (path)) \
+    X(DIRECTORY_OPEN, int, directory_open, (const char *path, void **directory), \
+      (path, directory)) \
+    X(DIRECTORY_NEXT, int, directory_next, \
+      (void *directory, const char **name, unsigned *type), (directory, name, type)) \
+    X(DIRECTORY_CLOSE, int, directory_close, (void *directory), (directory)) \
     X(UNLINK, int, unlink, (const char *path), (path)) \
     X(PATH_IS_SOCKET, int, path_is_socket, (const char *path), (path)) \
     X(PATH_IDENTITY, int, path_identity, (const char *path, uint64_t *identity), (path, identity)) \
