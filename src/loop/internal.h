@@ -64,8 +64,9 @@ struct thread_layer {
 };
 
 enum {
-    EXECUTOR_JOBS,  /* aloop_to_thread(), files */
+    EXECUTOR_JOBS,  /* aloop_to_thread(): as long as the program likes */
     EXECUTOR_NAMES, /* the resolver, which may be stuck for minutes */
+    EXECUTOR_FILES, /* as long as the disk takes */
     EXECUTOR_COUNT
 };
 

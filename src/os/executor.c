@@ -12,12 +12,15 @@
  * more is detached, and so is one whose job did not end in time; it keeps the executor, and that
  * the loop's memory, until the job ends.
  *
- * One executor for all work was rejected: a resolver that is stuck would hold up files.
+ * One executor for all work was rejected: a resolver that is stuck would hold up files, and so
+ * would a long computation.
  */
 #include "os/executor.h"
 
 /* Threads for names: each may be stuck for as long as the system's resolver likes. */
 #define NAME_THREADS 4
+/* Threads for files: enough to keep a disk busy. */
+#define FILE_THREADS 4
 /* Jobs that are under way before operations wait for room, without memory of their own. */
 #define JOBS_MAX 256
 
@@ -142,7 +145,14 @@ static void *work(void *arg)
 
 static unsigned thread_limit(const struct executor *executor)
 {
-    return executor->lane == EXECUTOR_NAMES ? NAME_THREADS : executor->loop->thread_limit;
+    switch (executor->lane) {
+    case EXECUTOR_NAMES:
+        return NAME_THREADS;
+    case EXECUTOR_FILES:
+        return FILE_THREADS;
+    default:
+        return executor->loop->thread_limit;
+    }
 }
 
 /* One more thread, that counts as free already. */

@@ -17,7 +17,7 @@ struct job;
  */
 struct job_class {
     aloop_op_type type; /* first: an operation refers to its class by this */
-    int lane;           /* EXECUTOR_JOBS or EXECUTOR_NAMES */
+    int lane;           /* EXECUTOR_JOBS and so on */
     int64_t (*run)(struct job *job);
     /* How many bytes job->block has, and what they begin with; both NULL: none. */
     size_t (*block_size)(const aloop_op *op);
@@ -26,6 +26,8 @@ struct job_class {
     int64_t (*deliver)(struct job *job);
     /* It goes to nobody: gives back what `run` has made. NULL: nothing. */
     void (*discard)(struct job *job);
+    /* It will never begin: what has to be done all the same. NULL: nothing. */
+    void (*never)(const aloop_op_arg arg[4]);
 };
 
 struct job {

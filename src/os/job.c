@@ -107,6 +107,13 @@ static struct job *job_new(struct executor *executor, const struct job_class *cl
     return job;
 }
 
+/* Nobody will begin it. */
+static void never(const struct job_class *class, const aloop_op_arg arg[4])
+{
+    if (class->never != NULL)
+        class->never(arg);
+}
+
 /* ALOOP_PENDING, or why there will be no job. */
 static aloop_poll submit(struct executor *executor, aloop_op *op)
 {
@@ -148,14 +155,14 @@ void job_got_room(struct executor *executor, aloop_waiter *waiter)
 
     if (outcome == ALOOP_PENDING)
         return;
+    never(class_of(op), op->arg);
     op->arg[0].number = outcome;
     op->poll = failed_poll;
     waiter->notify(waiter);
 }
 
-aloop_poll job_begin(aloop_task *task, aloop_op *op)
+static aloop_poll begin(aloop *loop, aloop_op *op)
 {
-    aloop *loop = task->future.loop;
     struct executor *executor;
 
     /* A forked child's threads would wake its parent. */
@@ -168,6 +175,15 @@ aloop_poll job_begin(aloop_task *task, aloop_op *op)
         return submit(executor, op);
     op->poll = room_poll;
     return aloop_op_wait(op, &executor->waiters);
+}
+
+aloop_poll job_begin(aloop_task *task, aloop_op *op)
+{
+    aloop_poll outcome = begin(task->future.loop, op);
+
+    if (ALOOP_UNLIKELY(outcome != ALOOP_PENDING))
+        never(class_of(op), op->arg);
+    return outcome;
 }
 
 aloop_op job_op(const struct job_class *class, aloop_op_arg first, aloop_op_arg second,
@@ -186,6 +202,8 @@ static bool end_early(aloop_op *op)
 
     if (op->poll != job_poll) {
         aloop_waiter_unlink(&op->waiter);
+        if (op->poll == room_poll)
+            never(class_of(op), op->arg);
         return true;
     }
     if (job->is_done) {
@@ -194,6 +212,7 @@ static bool end_early(aloop_op *op)
     }
     if (!executor_take_back(job->executor, job))
         return false;
+    never(job->class, job->arg);
     job_free(job);
     return true;
 }
