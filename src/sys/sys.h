@@ -269,6 +269,7 @@ extern const int sys_reuse_port;
 int sys_signal_flags(void);
 /* SA_NOCLDWAIT, which a strict POSIX hides: a parent who leaves no zombies. */
 extern const int sys_signal_no_zombies;
+
 /* For recvmsg: the result is the size of the whole datagram. 0 where it cannot be told. */
 extern const int sys_whole_size;
 
