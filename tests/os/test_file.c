@@ -150,8 +150,8 @@ static void whole_files(void **state)
     }
 }
 
-/* P79: what goes in pieces goes on at the right byte. An error behind some of it is told by the next
-   call, and what was done is not denied. */
+/* P79: what goes in pieces goes on at the right byte. An error behind some of it is told by the
+   next call, and what was done is not denied. */
 static void pieces(void **state)
 {
     struct os_state *self = *state;
