@@ -9,8 +9,8 @@
 #include <aloop/channel.h>
 #include <aloop/connect.h>
 #include <aloop/coro.h>
-#include <aloop/debug.h>
 #include <aloop/datagram.h>
+#include <aloop/debug.h>
 #include <aloop/file.h>
 #include <aloop/future.h>
 #include <aloop/generator.h>

@@ -64,6 +64,7 @@ struct sys_spawn {
     const gid_t *groups; /* NULL: the parent's, or none for another user */
     size_t group_count;
 };
+
 /* One of several messages, and how much of it was moved; laid out as Linux wants it. */
 struct sys_message {
     struct msghdr header;
