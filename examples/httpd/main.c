@@ -12,23 +12,11 @@
  */
 #include "httpd.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static struct server server;
-static int stop_pipe[2];
-
-static void on_signal(int number)
-{
-    int saved = errno;
-
-    (void)number;
-    if (write(stop_pipe[1], "", 1) < 0)
-        errno = saved;
-}
 
 static void on_stop(aloop *loop, void *arg)
 {
@@ -45,19 +33,19 @@ struct main_task {
 ALOOP_CORO(main_task)
 {
     char text[ALOOP_ADDRESS_TEXT_MAX];
-    aloop_handle reader;
+    int error;
 
     ALOOP_BEGIN;
-    reader = aloop_add_reader(aloop_get_running_loop(), stop_pipe[0], on_stop, NULL);
-    if (reader < 0)
-        ALOOP_RETURN(reader);
+    error = aloop_add_signal_handler(aloop_get_running_loop(), SIGTERM, on_stop, NULL);
+    if (error == 0)
+        error = aloop_add_signal_handler(aloop_get_running_loop(), SIGINT, on_stop, NULL);
+    if (error < 0)
+        ALOOP_RETURN(error);
     aloop_group_init(&self->group);
     ALOOP_TRY(aloop_group_start_and_wait(&self->group, serve, .server = &server));
     aloop_address_format(&server.address, text, sizeof text);
     printf("serving on http://%s/\n", text);
     fflush(stdout);
-    ALOOP_TRY(aloop_event_wait(&server.stop));
-    (void)aloop_remove_reader(aloop_get_running_loop(), stop_pipe[0]);
     ALOOP_TRY(aloop_group_wait(&self->group));
     printf("stopped after %llu requests\n", (unsigned long long)server.requests);
     ALOOP_END;
@@ -71,7 +59,6 @@ static int fail(const char *what, int64_t error)
 
 int main(int argc, char **argv)
 {
-    struct sigaction action = {.sa_handler = on_signal};
     int error;
 
     if (argc == 2 && strcmp(argv[1], "--demo") == 0)
@@ -86,10 +73,6 @@ int main(int argc, char **argv)
     error = aloop_address_ip(&server.address, "127.0.0.1", (unsigned)strtoul(argv[2], NULL, 10));
     if (error < 0)
         return fail(argv[2], error);
-    if (pipe(stop_pipe) < 0)
-        return fail("pipe", -errno);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
     error = aloop_run(main_task);
     server_fini(&server);
     return error < 0 ? fail("serving", error) : 0;
