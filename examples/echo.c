@@ -73,6 +73,7 @@ ALOOP_CORO(main_task)
         ALOOP_RETURN(error);
     aloop_address_format(&self->address, text, sizeof text);
     printf("listening at %s\n", text);
+    fflush(stdout);
     aloop_group_init(&self->group);
     ALOOP_TRY(aloop_group_start(&self->group, serve, .listener = self->listener));
     if (self->demo) {

@@ -5,7 +5,14 @@ scratch=$(mktemp -d)
 status=0
 started=
 next_fd=3
-trap 'for pid in $started; do kill -9 "$pid" 2>/dev/null || true; done; rm -rf "$scratch"' EXIT
+# Asked first: some have children of their own to take along.
+end_all() {
+    for pid in $started; do kill -TERM "$pid" 2>/dev/null || true; done
+    [ -z "$started" ] || sleep 0.2
+    for pid in $started; do kill -KILL "$pid" 2>/dev/null || true; done
+    rm -rf "$scratch"
+}
+trap end_all EXIT
 
 # start NAME COMMAND...: in the background; $words is the first line that it prints, and its process
 # number is in $pid_NAME. The line comes through a pipe: reading it waits for the server, and for
@@ -24,6 +31,17 @@ start() {
     [ -n "$words" ] || { echo "WRONG: $1 has not started"; exit 1; }
 }
 
+# wait_until COMMAND...: ten seconds, at most, for what says of itself when it is ready only by
+# leaving a file.
+wait_until() {
+    tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        [ $tries -lt 1000 ] || { echo "WRONG: has not happened: $*"; exit 1; }
+        sleep 0.01
+    done
+}
+
 # expect WHAT WANTED GOT
 expect() {
     if [ "$2" = "$3" ]; then
@@ -32,6 +50,12 @@ expect() {
         echo "WRONG: $1: wanted '$2', got '$3'"
         status=1
     fi
+}
+
+# stop NAME: tells it to end, which it does in good order.
+stop() {
+    eval "kill -TERM \$pid_$1"
+    expect_end "$1" 0
 }
 
 # expect_end NAME CODE: waits for its end.
