@@ -1,8 +1,8 @@
 /*
  * Names of hosts and services, looked up by the system's resolver. That blocks, so it runs in
  * threads, of its own: names that are stuck for minutes delay no job of <aloop/thread.h>, and
- * nothing that the loop does. What is numeric, or needs no host, is answered in the loop's thread,
- * at once.
+ * nothing that the loop does. Where host and service are both numbers, or not given, the answer
+ * comes at once, from the loop's thread.
  *
  * The operations are for awaiting. Cancelled, or out of time, they end at once; the late answer is
  * dropped, and nothing of the caller's is touched. Up to four names are looked up at a time, the

@@ -141,16 +141,30 @@ static const struct job_class lookup_class = {
     .deliver = lookup_deliver,
     .discard = lookup_discard};
 
+static bool is_number(const char *text)
+{
+    return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
+}
+
+/* Is neither of them a name, whatever the host looks like? Names of services, too, are in a file,
+   or in a directory of the network. */
+static bool is_all_numeric(const char *service, int flags)
+{
+    return (flags & AI_NUMERICHOST) &&
+           (service == NULL || is_number(service) || (flags & AI_NUMERICSERV));
+}
+
 static aloop_poll lookup_begin(aloop_task *task, aloop_op *op)
 {
     struct addrinfo hints = hints_of(op->arg[OPTIONS].data);
+    const char *service = op->arg[SERVICE].data;
     struct addrinfo *list;
     int flags = hints.ai_flags;
     int error;
 
-    hints.ai_flags |= AI_NUMERICHOST;
-    error = sys.getaddrinfo(op->arg[HOST].data, op->arg[SERVICE].data, &hints, &list);
-    if (error == -ALOOP_ENONAME && !(flags & AI_NUMERICHOST))
+    hints.ai_flags |= AI_NUMERICHOST | AI_NUMERICSERV;
+    error = sys.getaddrinfo(op->arg[HOST].data, service, &hints, &list);
+    if ((error == -ALOOP_ENONAME || error == -ALOOP_ESERVICE) && !is_all_numeric(service, flags))
         return job_begin(task, op);
     return error < 0 ? error
                      : give_addresses(task->future.loop, list, op->arg[ADDRESSES].pointer);
@@ -227,7 +241,8 @@ static aloop_poll reverse_begin(aloop_task *task, aloop_op *op)
     aloop_names names;
     int error;
 
-    if (!(flags & NI_NUMERICHOST))
+    /* The names of services are looked up as well. */
+    if ((flags & (NI_NUMERICHOST | NI_NUMERICSERV)) != (NI_NUMERICHOST | NI_NUMERICSERV))
         return job_begin(task, op);
     error = ask_names(op->arg[ADDRESS].data, flags, &names);
     if (error == 0)

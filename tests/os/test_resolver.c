@@ -11,16 +11,25 @@
 
 #include "os_test.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 
 static struct gate gate;
 
-/* Knows the name "known"; "stuck" waits at the gate; anything else fails by its name. */
+static pthread_t loop_thread;
+
+/* Knows the name "known"; "stuck" waits at the gate; anything else fails by its name. In the thread
+   of the loop nothing may be looked up. */
 static int resolver(const char *host, const char *service, const struct addrinfo *hints,
                     struct addrinfo **out_list)
 {
-    if (hints->ai_flags & AI_NUMERICHOST)
+    const bool is_in_loop = pthread_equal(pthread_self(), loop_thread) != 0;
+
+    if (is_in_loop)
+        assert_int_equal(hints->ai_flags & (AI_NUMERICHOST | AI_NUMERICSERV),
+                         AI_NUMERICHOST | AI_NUMERICSERV);
+    if (is_in_loop || inet_pton(AF_INET, host, &(struct in_addr){0}) == 1)
         return sys_default.getaddrinfo(host, service, hints, out_list);
     if (strcmp(host, "again") == 0)
         return -ALOOP_ENAMEAGAIN;
@@ -34,6 +43,10 @@ static int resolver(const char *host, const char *service, const struct addrinfo
 static int name_resolver(const struct sockaddr *address, socklen_t length, char *host,
                          size_t host_size, char *service, size_t service_size, int flags)
 {
+    const int numeric = NI_NUMERICHOST | NI_NUMERICSERV;
+
+    if (pthread_equal(pthread_self(), loop_thread))
+        assert_int_equal(flags & numeric, numeric);
     if (flags & NI_NUMERICHOST)
         return sys_default.getnameinfo(address, length, host, host_size, service, service_size,
                                        flags);
@@ -45,6 +58,7 @@ static int name_resolver(const struct sockaddr *address, socklen_t length, char 
 static int setup(void **state)
 {
     (void)os_setup(state);
+    loop_thread = pthread_self();
     sys.getaddrinfo = resolver;
     sys.getnameinfo = name_resolver;
     gate_init(&gate, 0);
@@ -83,6 +97,32 @@ static void numeric(void **state)
     assert_int_equal(os_result(self, aloop_getaddrinfo("known", "80", &options, &found)),
                      -ALOOP_ENONAME);
     assert_int_equal(fault_count(FAULT_THREAD_CREATE), 0);
+}
+
+/* A service by its name is looked up in a file, or in a directory of the network: not in the loop's
+   thread, though the host be a number. */
+static void named_services(void **state)
+{
+    struct os_state *self = *state;
+    aloop_addresses found;
+    aloop_names names;
+    aloop_address address;
+    aloop_resolve_options options = {.flags = AI_NUMERICSERV | AI_NUMERICHOST};
+
+    assert_int_equal(os_result(self, aloop_getaddrinfo("127.0.0.1", "http", &options, &found)),
+                     -ALOOP_ENONAME);
+    assert_int_equal(fault_count(FAULT_THREAD_CREATE), 0);
+    /* Whether this system knows it is not the question. */
+    options.flags = AI_NUMERICHOST;
+    if (os_result(self, aloop_getaddrinfo("127.0.0.1", "http", &options, &found)) == 1) {
+        assert_address(&found.items[0], "127.0.0.1:80");
+        aloop_addresses_free(&found);
+    }
+    assert_int_equal(fault_count(FAULT_THREAD_CREATE), 1);
+    assert_true(os_result(self, aloop_getaddrinfo("127.0.0.1", "no such", NULL, &found)) < 0);
+    assert_int_equal(aloop_address_ip(&address, "192.0.2.7", 80), 0);
+    assert_int_equal(os_result(self, aloop_getnameinfo(&address, NI_NUMERICHOST, &names)), 0);
+    assert_string_equal(names.host, "192.0.2.7");
 }
 
 static void names(void **state)
@@ -209,8 +249,8 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(numeric), TEST(names),     TEST(stuck),          TEST(stuck_at_the_end),
-        TEST(kept),    TEST(backwards), TEST(without_memory),
+        TEST(numeric),          TEST(named_services), TEST(names),     TEST(stuck),
+        TEST(stuck_at_the_end), TEST(kept),           TEST(backwards), TEST(without_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
