@@ -259,6 +259,13 @@ ALOOP_API size_t aloop_stream_unsent(const aloop_stream *stream);
 ALOOP_API int aloop_stream_set_idle_timeout(const aloop_stream *stream, aloop_ns timeout);
 
 /*
+ * Another `linger` of the options: for an end that comes in the middle of what the peer sends, an
+ * answer to a request that is refused, say, which is not to be lost over the rest of it. asyncio:
+ * nothing. Returns 0, -EBADF, or -EINVAL.
+ */
+ALOOP_API int aloop_stream_set_linger(const aloop_stream *stream, aloop_ns linger);
+
+/*
  * Closes: what was written is still sent, in the background and within the options' close_timeout;
  * then the connection is closed. Who waits for the stream gets -ECANCELED, and nobody can use it
  * any more, save to abort it or to wait for its end. Nothing if it names nothing: it can stand in

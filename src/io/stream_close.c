@@ -1,6 +1,8 @@
 /*
  * The end of a stream. Closed by the program, it sends what was written; then, if it is to linger,
- * it ends sending and reads until the peer ends, too; then it is gone. A timer bounds both.
+ * it ends sending and reads until the peer ends, too; then it is gone. A timer bounds both. How much
+ * is read while it lingers is bounded for each turn alone: a bound of the whole would bring about,
+ * with a peer that has more to send than that, the very reset that lingering is there to avoid.
  */
 #include "io/stream.h"
 
@@ -91,6 +93,18 @@ void aloop_stream_close(const aloop_stream *handle)
     heap_arm(&stream->loop->timers, &stream->timer,
              time_add(stream->loop->now, stream->close_timeout));
     stream_wake(stream);
+}
+
+int aloop_stream_set_linger(const aloop_stream *stream, aloop_ns linger)
+{
+    struct stream *found = stream_find(stream);
+
+    if (found == NULL)
+        return -EBADF;
+    if (linger < 0)
+        return -EINVAL;
+    found->linger = linger;
+    return 0;
 }
 
 /* One that is being closed, too. */
