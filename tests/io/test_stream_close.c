@@ -181,6 +181,34 @@ STREAM_TEST(write_eof_in_the_middle)
 
 STREAM_RUN(write_eof_in_the_middle)
 
+/* S158: the end is told exactly once to each who waits for it, in a later turn than the one that
+   brings it about; however often, and in whichever way, the stream is ended. */
+STREAM_TEST(the_end_comes_once)
+{
+    ALOOP_BEGIN;
+    OPEN();
+    self->task = io_start(aloop_stream_wait_closed(&self->stream));
+    self->second = io_start(aloop_stream_read(&self->stream, self->small, 1));
+    TURNS();
+    aloop_stream_close(&self->stream);
+    aloop_stream_abort(&self->stream);
+    aloop_stream_close(&self->stream);
+    assert_false(aloop_task_done(self->task) || aloop_task_done(self->second));
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    EXPECT(0);
+    ALOOP_AWAIT(aloop_join_unref(self->second));
+    EXPECT(-ECANCELED);
+    /* The next stream has the place of this one, and none of its ends. */
+    self->other = self->stream;
+    OPEN();
+    aloop_stream_abort(&self->other);
+    assert_true(aloop_stream_is_open(&self->stream));
+    CLOSE();
+    ALOOP_END;
+}
+
+STREAM_RUN(the_end_comes_once)
+
 /* P89: whoever waits to write is told when the stream is aborted, or closed. */
 STREAM_TEST(ending_ends_what_waits_to_write)
 {
@@ -260,6 +288,7 @@ int main(void)
         ON_EACH_POLLER(test_closing_has_a_deadline),
         ON_EACH_POLLER(test_lingering),
         ON_EACH_POLLER(test_write_eof_in_the_middle),
+        ON_EACH_POLLER(test_the_end_comes_once),
         ON_EACH_POLLER(test_ending_ends_what_waits_to_write),
         ON_EACH_POLLER(test_reset_in_the_middle),
     };

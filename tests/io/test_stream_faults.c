@@ -135,24 +135,29 @@ static void each_error_at_each_call(void **state)
 {
     static const struct {
         enum fault_call call;
-        int errors[6];
+        int errors[10];
     } sweep[] = {
-        {FAULT_RECV, {ECONNRESET, ETIMEDOUT, ENOMEM, EIO, ENOBUFS}},
-        {FAULT_SEND, {EPIPE, ECONNRESET, ENOBUFS, ENOMEM, EHOSTUNREACH}},
-        {FAULT_SENDV, {EPIPE, ECONNRESET, ENOBUFS, EIO}},
-        {FAULT_ACCEPT, {ECONNABORTED, EMFILE, ENFILE, ENOMEM, EPERM}},
-        {FAULT_CONNECT, {ECONNREFUSED, EAGAIN, ENOENT}},
+        {FAULT_RECV,
+         {ECONNRESET, ETIMEDOUT, ENOMEM, EIO, ENOBUFS, ENOTCONN, ECONNREFUSED, EHOSTUNREACH,
+          ENETDOWN}},
+        {FAULT_SEND,
+         {EPIPE, ECONNRESET, ENOBUFS, ENOMEM, EHOSTUNREACH, EMSGSIZE, ENETUNREACH, ETIMEDOUT,
+          EACCES}},
+        {FAULT_SENDV, {EPIPE, ECONNRESET, ENOBUFS, EIO, ENOMEM, ENETDOWN, ETIMEDOUT}},
+        {FAULT_ACCEPT,
+         {ECONNABORTED, EMFILE, ENFILE, ENOMEM, EPERM, EPROTO, ENOBUFS, ENETDOWN, EHOSTUNREACH}},
+        {FAULT_CONNECT, {ECONNREFUSED, EAGAIN, ENOENT, EACCES, EPROTOTYPE, ENOMEM, ETIMEDOUT}},
         {FAULT_SHUTDOWN, {EINVAL, ENOBUFS}},
-        {FAULT_SOCKET, {EMFILE, ENFILE, ENOBUFS}},
-        {FAULT_BIND, {EACCES, EADDRINUSE}},
-        {FAULT_LISTEN, {EADDRINUSE}},
+        {FAULT_SOCKET, {EMFILE, ENFILE, ENOBUFS, EACCES, EAFNOSUPPORT, ENOMEM}},
+        {FAULT_BIND, {EACCES, EADDRINUSE, EADDRNOTAVAIL, EROFS, ENOTDIR, ELOOP, ENOSPC}},
+        {FAULT_LISTEN, {EADDRINUSE, EOPNOTSUPP}},
     };
     unsigned hits = 0;
 
     for (size_t i = 0; i < LARGE; i++)
         large[i] = (char)(i * 7);
     for (size_t i = 0; i < sizeof sweep / sizeof *sweep; i++) {
-        for (size_t j = 0; j < 6 && sweep[i].errors[j] != 0; j++) {
+        for (size_t j = 0; j < 10 && sweep[i].errors[j] != 0; j++) {
             for (unsigned n = 1; run(state, sweep[i].call, n,
                                      -sweep[i].errors[j]);
                  n++)

@@ -303,6 +303,38 @@ STREAM_TEST(an_endless_line)
 
 STREAM_RUN(an_endless_line)
 
+/* S164: nothing is read but for somebody who reads. Without that there is nothing to pause: what
+   comes stays with the system, which holds its sender up; also after a read that was given up. */
+STREAM_TEST(nothing_is_read_unasked)
+{
+    ALOOP_BEGIN;
+    OPEN();
+    fault_install();
+    self->task = io_start(aloop_stream_read(&self->stream, self->small, 2));
+    TURNS();
+    aloop_task_cancel(self->task);
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    EXPECT(-ECANCELED);
+    FEED("abcd");
+    self->count = fault_count(FAULT_RECV);
+    TURNS();
+    assert_int_equal(fault_count(FAULT_RECV), self->count);
+    assert_int_equal(aloop_stream_buffered(&self->stream), 0);
+    ALOOP_AWAIT(aloop_stream_read(&self->stream, self->small, 2));
+    EXPECT(2);
+    FEED("efgh");
+    self->count = fault_count(FAULT_RECV);
+    TURNS();
+    assert_int_equal(fault_count(FAULT_RECV), self->count);
+    ALOOP_AWAIT(aloop_stream_read_exactly(&self->stream, self->small, 6));
+    EXPECT(6);
+    assert_memory_equal(self->small, "cdefgh", 6);
+    CLOSE();
+    ALOOP_END;
+}
+
+STREAM_RUN(nothing_is_read_unasked)
+
 STREAM_TEST(peek_and_consume)
 {
     ALOOP_BEGIN;
@@ -441,6 +473,7 @@ int main(void)
         ON_EACH_POLLER(test_read_until_leaves_what_is_too_long),
         ON_EACH_POLLER(test_a_line_that_is_too_long),
         ON_EACH_POLLER(test_an_endless_line),
+        ON_EACH_POLLER(test_nothing_is_read_unasked),
         ON_EACH_POLLER(test_peek_and_consume),
         ON_EACH_POLLER(test_read_to_end),
         ON_EACH_POLLER(test_an_error_comes_after_the_data),

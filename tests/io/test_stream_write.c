@@ -184,6 +184,35 @@ STREAM_TEST(the_write_limits)
 
 STREAM_RUN(the_write_limits)
 
+/* S166: draining returns at once below the mark, and any number may drain at once; a connection that
+   is lost is told to each of them, and to all who come later. */
+STREAM_TEST(draining)
+{
+    ALOOP_BEGIN;
+    OPEN();
+    ALOOP_AWAIT(aloop_stream_write(&self->stream, "x", 1));
+    ALOOP_AWAIT(aloop_stream_drain(&self->stream));
+    EXPECT(0);
+    self->data = calloc(1, BIG);
+    assert_int_equal(aloop_stream_write_nowait(&self->stream, self->data, BIG), 0);
+    self->task = io_start(aloop_stream_drain(&self->stream));
+    self->second = io_start(aloop_stream_drain(&self->stream));
+    TURNS();
+    assert_false(aloop_task_done(self->task) || aloop_task_done(self->second));
+    aloop_socket_close(&self->peer);
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    EXPECT(-EPIPE);
+    ALOOP_AWAIT(aloop_join_unref(self->second));
+    EXPECT(-EPIPE);
+    ALOOP_AWAIT(aloop_stream_drain(&self->stream));
+    EXPECT(-EPIPE);
+    free(self->data);
+    CLOSE();
+    ALOOP_END;
+}
+
+STREAM_RUN(draining)
+
 /* P79: wherever calls are cut, through gathered bytes and each piece of a list. */
 STREAM_TEST(partial_writes)
 {
@@ -523,6 +552,7 @@ int main(void)
         ON_EACH_POLLER(test_corked),
         ON_EACH_POLLER(test_a_slow_peer_suspends_the_writer),
         ON_EACH_POLLER(test_the_write_limits),
+        ON_EACH_POLLER(test_draining),
         ON_EACH_POLLER(test_partial_writes),
         ON_EACH_POLLER(test_writers_do_not_mix),
         ON_EACH_POLLER(test_a_cancelled_write_says_how_much),
