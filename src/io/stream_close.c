@@ -1,8 +1,9 @@
 /*
  * The end of a stream. Closed by the program, it sends what was written; then, if it is to linger,
- * it ends sending and reads until the peer ends, too; then it is gone. A timer bounds both. How much
- * is read while it lingers is bounded for each turn alone: a bound of the whole would bring about,
- * with a peer that has more to send than that, the very reset that lingering is there to avoid.
+ * it ends sending and reads until the peer ends, too; then it is gone. A timer bounds both. How
+ * much is read while it lingers is bounded for each turn alone: a bound of the whole would bring
+ * about, with a peer that has more to send than that, the very reset that lingering is there to
+ * avoid.
  */
 #include "io/stream.h"
 

@@ -54,7 +54,7 @@ struct shared {
     while (!(condition))                                                                           \
     ALOOP_TRY(aloop_sleep(0))
 
-/* On a Unix socket, where what was sent has arrived: so that a virtual clock stands still for it. */
+/* On a Unix socket, where what was sent has arrived: so a virtual clock stands still for it. */
 static inline void listen_at_path(aloop_server_options *options, aloop_address *address)
 {
     char path[64];

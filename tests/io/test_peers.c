@@ -169,8 +169,8 @@ ALOOP_CORO(refusal)
 #define ENDLESS ((size_t)8 << 20)
 
 /* P84: a line without an end costs no more than the limit of one, and its sender, who is far from
-   done, gets the answer and an orderly end. Closed at once, with so much unread, TCP would answer by
-   a reset. */
+   done, gets the answer and an orderly end. Closed at once, with so much unread, TCP would answer
+   by a reset. */
 SERVER_TEST(an_endless_line)
 {
     ALOOP_BEGIN;

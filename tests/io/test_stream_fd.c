@@ -101,7 +101,8 @@ struct pipe_run {
 static char large[LARGE];
 
 /* Whichever call fails, who made it is told: the reader that of reading, having read what came
-   before; the writer that of writing; and the other one meets an end, and does not wait for ever. */
+   before; the writer that of writing; and the other one meets an end, and does not wait for
+   ever. */
 ALOOP_CORO(pipe_run)
 {
     int fds[2];
@@ -191,8 +192,8 @@ struct send_run {
 };
 
 /* A file of which sending, or reading, fails: what the connection has is told as the connection's,
-   and stays; what the file has, is told and the stream is as good as before; and what only the short
-   cut through the kernel cannot do is done the long way. */
+   and stays; what the file has, is told and the stream is as good as before; and what only the
+   short cut through the kernel cannot do is done the long way. */
 ALOOP_CORO(send_run)
 {
     aloop_socket pair[2];

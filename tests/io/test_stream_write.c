@@ -184,8 +184,8 @@ STREAM_TEST(the_write_limits)
 
 STREAM_RUN(the_write_limits)
 
-/* S166: draining returns at once below the mark, and any number may drain at once; a connection that
-   is lost is told to each of them, and to all who come later. */
+/* S166: draining returns at once below the mark, and any number may drain at once; a connection
+   that is lost is told to each of them, and to all who come later. */
 STREAM_TEST(draining)
 {
     ALOOP_BEGIN;
