@@ -227,8 +227,15 @@ void loop_memory_unref(aloop *loop);
 /* Is there more to run before the next poll? */
 static inline bool loop_may_put_off_poll(const aloop *loop)
 {
-    return loop->ready.head != loop->ready.tail && loop->ready.head < loop->poll_due &&
-           !loop->is_leaving;
+    return loop->ready.head != loop->ready.tail && loop->ready.head < loop->poll_due;
+}
+
+/* Turns end with the one that runs. A poll is due at once, so that they need not look at two
+   things. */
+static inline void loop_leave_turns(aloop *loop)
+{
+    loop->is_leaving = true;
+    loop->poll_due = 0;
 }
 
 /* Polls and collects. An error of the poller, or what is not less than 0. */
@@ -244,8 +251,6 @@ static inline size_t loop_task_count(const aloop *loop)
     return (size_t)(loop->tasks_created - loop->tasks_ended);
 }
 
-/* With options.seed: puts the steps that are due into the order that it determines. */
-void loop_shuffle_steps(aloop *loop);
 /* Whether somebody observes may have changed: turns run accordingly from the next one on. */
 void loop_choose_run(aloop *loop);
 

@@ -82,7 +82,7 @@ static void loop_configure(aloop *loop, const aloop_options *options)
     loop->is_boottime = options->clock == ALOOP_CLOCK_BOOTTIME;
     loop->is_debug = options->debug;
     loop->has_checks = options->debug;
-    loop->is_observed = options->debug;
+    loop->is_observed = options->debug || options->seed != 0;
     loop->busy_poll = options->busy_poll;
     loop->random = options->seed;
     loop->thread_limit = THREAD_LIMIT_DEFAULT;
@@ -219,7 +219,7 @@ int aloop_close(aloop *loop)
     loop->is_closed = true;
     loop->has_checks = true;
     loop->is_stopping = true;
-    loop->is_leaving = true;
+    loop_leave_turns(loop);
     if (loop_is_forked(loop))
         posts_forget_lock(loop);
     if (loop->upper != NULL)

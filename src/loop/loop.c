@@ -200,36 +200,6 @@ int loop_poll(aloop *loop, aloop_ns max_wait)
     return poll_and_collect(loop, max_wait);
 }
 
-/* xorshift64*: small, and the same on every machine, so that a seed says what happened. */
-static uint64_t next_random(aloop *loop)
-{
-    loop->random ^= loop->random >> 12;
-    loop->random ^= loop->random << 25;
-    loop->random ^= loop->random >> 27;
-    return loop->random * UINT64_C(2685821657736338717);
-}
-
-/* Finds orders that a program must not depend on: shuffles the steps of tasks that are due in this
-   turn among their places. What asyncio promises an order for, callbacks, stays where it is. */
-NOINLINE void loop_shuffle_steps(aloop *loop)
-{
-    struct ready *ready = &loop->ready;
-
-    if (loop->upper == NULL)
-        return;
-    for (uint64_t number = ready->head; number != ready->tail; number++) {
-        uint64_t other = ready->head + next_random(loop) % (number - ready->head + 1);
-        struct ready_entry *one = &ready->ring[(size_t)number & ready->mask];
-        struct ready_entry *two = &ready->ring[(size_t)other & ready->mask];
-        struct ready_entry moved = *one;
-
-        if (!loop->upper->is_step(one) || !loop->upper->is_step(two))
-            continue;
-        *one = *two;
-        *two = moved;
-    }
-}
-
 /* Runs what is ready: one turn, or, with `go_on`, turn after turn as long as no poll is due. As
    nothing is collected in between, such turns follow each other without a seam: the next one is
    what the queue holds when the last one is through. */
@@ -240,8 +210,6 @@ static inline void run_ready(aloop *loop, bool go_on)
     do {
         uint64_t end = ready->tail;
 
-        if (ALOOP_UNLIKELY(loop->random != 0))
-            loop_shuffle_steps(loop);
         loop->turns++;
         /* Less, not unequal: a fork()ed child may have run the loop on from inside a callback. */
         while (ready->head < end) {
@@ -275,7 +243,7 @@ static int run_until_stopped(aloop *loop)
     do {
         error = poll_if_due(loop, ALOOP_NEVER);
         if (error >= 0)
-            run_ready(loop, true);
+            run_ready(loop, !loop->is_leaving);
     } while (error >= 0 && !loop->is_leaving && !PROBES_ARE_WATCHED);
     return error;
 }
@@ -297,7 +265,7 @@ int loop_check(const aloop *loop)
 void aloop_stop(aloop *loop)
 {
     loop->is_stopping = true;
-    loop->is_leaving = true;
+    loop_leave_turns(loop);
 }
 
 bool aloop_is_running(const aloop *loop)
@@ -316,9 +284,9 @@ int aloop_run_forever(aloop *loop)
 
     if (error < 0)
         return error;
-    if (PROBES_ARE_WATCHED)
-        loop_choose_run(loop);
     do {
+        if (PROBES_ARE_WATCHED)
+            loop_choose_run(loop);
         loop->is_leaving = loop->is_stopping;
         error = loop->is_observed ? observe_until_stopped(loop) : run_until_stopped(loop);
     } while (error >= 0 && !loop->is_stopping);

@@ -2,10 +2,6 @@
 
 #include <aloop/instrument.h>
 #include <string.h>
-#ifdef ALOOP_USDT
-#define _SDT_HAS_SEMAPHORES 1
-#include <sys/sdt.h>
-#endif
 
 struct observer {
     struct list link; /* in loop->observers */
@@ -33,29 +29,12 @@ static struct observer *observer_of(struct list *link)
     } while (0)
 
 #ifdef ALOOP_USDT
-#define PROBE(NAME, LOOP) STAP_PROBE1(aloop, NAME, LOOP)
-#define PROBE_WITH(NAME, LOOP, WHAT) STAP_PROBE2(aloop, NAME, LOOP, WHAT)
-#define PROBE_TASK(NAME, LOOP, TASK) \
-    STAP_PROBE3(aloop, NAME, LOOP, TASK, (LOOP)->upper->task_name(TASK))
-
 /* In the section where tracers expect them. */
 volatile unsigned short aloop_probe_semaphore __attribute__((section(".probes")));
-#define SEMAPHORE(NAME)                                  \
+#define SEMAPHORE(NAME)                                     \
     extern volatile unsigned short aloop_##NAME##_semaphore \
-        __attribute__((alias("aloop_probe_semaphore")))
-SEMAPHORE(task_created);
-SEMAPHORE(task_woken);
-SEMAPHORE(step_begins);
-SEMAPHORE(step_ends);
-SEMAPHORE(task_done);
-SEMAPHORE(poll_begins);
-SEMAPHORE(poll_ends);
-SEMAPHORE(callback_begins);
-SEMAPHORE(callback_ends);
-#else
-#define PROBE(NAME, LOOP) ((void)0)
-#define PROBE_WITH(NAME, LOOP, WHAT) ((void)0)
-#define PROBE_TASK(NAME, LOOP, TASK) ((void)0)
+        __attribute__((alias("aloop_probe_semaphore")));
+PROBES(SEMAPHORE)
 #endif
 
 /* --- telling --- */
@@ -180,6 +159,11 @@ void observe_run(aloop *loop, const struct ready_entry *entry)
 {
     struct aloop_task *task;
 
+    /* It is only for the order. */
+    if (!loop->has_observers && !loop->measures_durations && !loop->is_debug) {
+        entry->run(loop, entry->arg);
+        return;
+    }
     if (loop->upper == NULL || !loop->upper->is_step(entry)) {
         run_callback(loop, entry);
         return;
@@ -189,6 +173,36 @@ void observe_run(aloop *loop, const struct ready_entry *entry)
         run_step(loop, entry, task);
     else
         entry->run(loop, entry->arg);
+}
+
+/* xorshift64*: small, and the same on every machine, so that a seed says what happened. */
+static uint64_t next_random(aloop *loop)
+{
+    loop->random ^= loop->random >> 12;
+    loop->random ^= loop->random << 25;
+    loop->random ^= loop->random >> 27;
+    return loop->random * UINT64_C(2685821657736338717);
+}
+
+/* Finds orders that a program must not depend on: shuffles the steps of tasks that are due in this
+   turn among their places. What asyncio promises an order for, callbacks, stays where it is. */
+static void shuffle_steps(aloop *loop)
+{
+    struct ready *ready = &loop->ready;
+
+    if (loop->upper == NULL)
+        return;
+    for (uint64_t number = ready->head; number != ready->tail; number++) {
+        uint64_t other = ready->head + next_random(loop) % (number - ready->head + 1);
+        struct ready_entry *one = &ready->ring[(size_t)number & ready->mask];
+        struct ready_entry *two = &ready->ring[(size_t)other & ready->mask];
+        struct ready_entry moved = *one;
+
+        if (!loop->upper->is_step(one) || !loop->upper->is_step(two))
+            continue;
+        *one = *two;
+        *two = moved;
+    }
 }
 
 static void observe_ready(aloop *loop)
@@ -222,7 +236,7 @@ static int one_turn(aloop *loop, aloop_ns max_wait)
     if (error < 0)
         return error;
     if (loop->random != 0)
-        loop_shuffle_steps(loop);
+        shuffle_steps(loop);
     is_empty = ready_count(&loop->ready) == 0;
     if (is_measured)
         start = clock_now(loop);
@@ -260,9 +274,10 @@ void loop_choose_run(aloop *loop)
 
     loop->has_observers = !list_is_empty(&loop->observers) || PROBES_ARE_WATCHED;
     loop->looks_at_new_tasks = loop->is_shutting_down || loop->has_observers;
-    loop->is_observed = loop->is_debug || loop->measures_durations || loop->has_observers;
+    loop->is_observed = loop->is_debug || loop->random != 0 || loop->measures_durations ||
+                        loop->has_observers;
     if (loop->is_observed != was_observed)
-        loop->is_leaving = true;
+        loop_leave_turns(loop);
     if (!had_observers)
         loop->observed_to = loop->ready.tail;
 }

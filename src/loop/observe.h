@@ -1,7 +1,8 @@
 /*
- * Turns in which somebody looks on: debug mode, instruments, measurements of time, probes. They are
- * run by other functions than usual, chosen between two turns (loop_choose_run), so that a loop
- * that nobody observes does not even ask whether somebody does.
+ * Turns in which somebody looks on: debug mode, instruments, measurements of time, probes; and
+ * those whose order a seed determines. They are run by other functions than usual, chosen between
+ * two turns (loop_choose_run), so that a loop that nobody observes does not even ask whether
+ * somebody does.
  *
  * That leaves two things which happen inside a step, and would need a look there. Wakes are found
  * behind it instead: what was woken is in the ready queue, behind what was there before

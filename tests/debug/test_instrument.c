@@ -260,14 +260,14 @@ static void begin_and_stay(aloop *loop, void *arg)
 }
 
 /* Begun inside a callback, it hears of the next turn; ended, of no other hook but those of what
-   runs. In a run without an end the loop changes its ways meanwhile. */
+   runs. In a run without an end the loop changes its ways meanwhile, beginning with a poll. */
 static void begin_and_end_inside(void **state)
 {
     struct world *world = *state;
 
     assert_true(aloop_call_soon(world->loop, begin_and_stay, world) > 0);
     assert_int_equal(aloop_run_forever(world->loop), 0);
-    assert_journal_is("<:soon soon >:soon [ ]:0 < soon ");
+    assert_journal_is("[ ]:0 <:soon soon >:soon [ ]:0 < soon ");
 }
 
 /* The same by single turns. */
@@ -279,7 +279,7 @@ static void begin_and_end_in_turns(void **state)
     world_turns(world, 1);
     assert_journal_is("");
     world_turns(world, 1);
-    assert_journal_is("<:soon soon >:soon ");
+    assert_journal_is("[ ]:0 <:soon soon >:soon ");
     assert_true(aloop_call_soon(world->loop, end, NULL) > 0);
     world_turns(world, 2);
     assert_journal_is("< soon ");
