@@ -74,21 +74,6 @@ static int family_of(const aloop_socket *socket)
     return error < 0 ? error : address.storage.ss_family;
 }
 
-int aloop_datagram_set_hops(const aloop_socket *socket, unsigned hops)
-{
-    int family = family_of(socket);
-
-    if (family < 0)
-        return family;
-    if (hops < 1 || hops > UINT8_MAX)
-        return -EINVAL;
-    if (family == AF_INET)
-        return socket_set_option(socket->fd, IPPROTO_IP, IP_TTL, (int)hops);
-    if (family == AF_INET6)
-        return socket_set_option(socket->fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, (int)hops);
-    return -EAFNOSUPPORT;
-}
-
 static int set_member(const aloop_socket *socket, const aloop_address *group, unsigned interface,
                       bool joins)
 {
@@ -109,24 +94,29 @@ int aloop_multicast_leave(const aloop_socket *socket, const aloop_address *group
     return set_member(socket, group, interface, false);
 }
 
-static int set_multicast(const aloop_socket *socket, enum sys_multicast option, unsigned value)
+static int set_option(const aloop_socket *socket, enum sys_ip_option option, unsigned value)
 {
     int family = family_of(socket);
 
-    return family < 0 ? family : sys.multicast_option(socket->fd, family, option, value);
+    return family < 0 ? family : sys.ip_option(socket->fd, family, option, value);
+}
+
+int aloop_datagram_set_hops(const aloop_socket *socket, unsigned hops)
+{
+    return hops >= 1 && hops <= UINT8_MAX ? set_option(socket, SYS_HOPS, hops) : -EINVAL;
 }
 
 int aloop_multicast_set_interface(const aloop_socket *socket, unsigned interface)
 {
-    return set_multicast(socket, SYS_MULTICAST_INTERFACE, interface);
+    return set_option(socket, SYS_MULTICAST_INTERFACE, interface);
 }
 
 int aloop_multicast_set_hops(const aloop_socket *socket, unsigned hops)
 {
-    return set_multicast(socket, SYS_MULTICAST_HOPS, hops);
+    return set_option(socket, SYS_MULTICAST_HOPS, hops);
 }
 
 int aloop_multicast_set_loop(const aloop_socket *socket, bool loop)
 {
-    return set_multicast(socket, SYS_MULTICAST_LOOP, loop ? 1 : 0);
+    return set_option(socket, SYS_MULTICAST_LOOP, loop ? 1 : 0);
 }

@@ -47,13 +47,18 @@ void sigpipe_release(const struct sigpipe_guard *guard, ssize_t error);
 
 /* message.c */
 ssize_t sys_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t sys_recvmsg(int fd, struct msghdr *message, int flags);
 /* sendmmsg and recvmmsg, in a call for each. */
 int sys_send_each(int fd, struct sys_message *messages, int count);
 int sys_recv_each(int fd, struct sys_message *messages, int count, int flags);
 
+/* fds.c */
+ssize_t sys_send_fds(int fd, const struct iovec *piece, const struct aloop_fds *fds);
+ssize_t sys_recv_fds(int fd, const struct iovec *piece, struct aloop_fds *fds);
+
 /* multicast.c */
 int sys_multicast_member(int fd, const struct sockaddr *group, unsigned interface, bool joins);
-int sys_multicast_option(int fd, int family, enum sys_multicast option, unsigned value);
+int sys_ip_option_set(int fd, int family, enum sys_ip_option option, unsigned value);
 
 /* file.c */
 int sys_open(const char *path, int flags, unsigned mode);
@@ -106,7 +111,6 @@ int sys_poll(struct pollfd *fds, nfds_t count, aloop_ns timeout);
    regular file or a directory. As fd_is_pollable. */
 int sys_probe_pollable(int fd, bool is_file);
 /* message_linux.c or message_bsd.c */
-ssize_t sys_recvmsg(int fd, struct msghdr *message, int flags);
 int sys_sendmmsg(int fd, struct sys_message *messages, int count);
 int sys_recvmmsg(int fd, struct sys_message *messages, int count, int flags);
 int sys_peer_credentials(int fd, struct aloop_credentials *out_credentials);

@@ -17,6 +17,16 @@ ssize_t sys_sendmsg(int fd, const struct msghdr *message, int flags)
     return put < 0 ? -errno : put;
 }
 
+ssize_t sys_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    ssize_t got;
+
+    do
+        got = recvmsg(fd, message, flags);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
 int sys_send_each(int fd, struct sys_message *messages, int count)
 {
     for (int i = 0; i < count; i++) {

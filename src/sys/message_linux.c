@@ -4,7 +4,7 @@
  */
 #if defined(__linux__)
 
-#define _GNU_SOURCE /* recvmmsg, sendmmsg, MSG_CMSG_CLOEXEC, struct ucred, IP_RECVERR */
+#define _GNU_SOURCE /* recvmmsg, sendmmsg, struct ucred, IP_RECVERR */
 #include "sys/calls.h"
 #include <aloop/datagram.h>
 #include <aloop/unix_socket.h>
@@ -17,16 +17,6 @@ const int sys_whole_size = MSG_TRUNC;
 _Static_assert(sizeof(struct sys_message) == sizeof(struct mmsghdr) &&
                    offsetof(struct sys_message, length) == offsetof(struct mmsghdr, msg_len),
                "struct sys_message is the system's");
-
-ssize_t sys_recvmsg(int fd, struct msghdr *message, int flags)
-{
-    ssize_t got;
-
-    do
-        got = recvmsg(fd, message, flags | MSG_CMSG_CLOEXEC);
-    while (got < 0 && errno == EINTR);
-    return got < 0 ? -errno : got;
-}
 
 /* A sandbox may not know these calls. */
 static bool is_missing(int result)
@@ -51,8 +41,7 @@ int sys_recvmmsg(int fd, struct sys_message *messages, int count, int flags)
     int got;
 
     do
-        got = recvmmsg(fd, (struct mmsghdr *)(void *)messages, (unsigned)count,
-                       flags | MSG_CMSG_CLOEXEC, NULL);
+        got = recvmmsg(fd, (struct mmsghdr *)(void *)messages, (unsigned)count, flags, NULL);
     while (got < 0 && errno == EINTR);
     if (is_missing(got))
         return sys_recv_each(fd, messages, count, flags);

@@ -1,6 +1,7 @@
 /*
- * Groups of receivers. IPv6 is POSIX; of IPv4 it knows nothing, and only the struct with the number
- * of an interface, which most systems have, names one that has no address, or several.
+ * Groups of receivers, and how far messages go. IPv6 is POSIX; of IPv4 it knows nothing, and only
+ * the struct with the number of an interface, which most systems have, names one that has no
+ * address, or several.
  */
 #if defined(__linux__)
 #define _GNU_SOURCE /* struct ip_mreqn */
@@ -67,17 +68,19 @@ int sys_multicast_member(int fd, const struct sockaddr *group, unsigned interfac
     return group->sa_family == AF_INET6 ? ip6_member(fd, group, interface, joins) : -EAFNOSUPPORT;
 }
 
-static int ip4_option(int fd, enum sys_multicast option, unsigned value)
+static int ip4_option(int fd, enum sys_ip_option option, unsigned value)
 {
     /* The BSDs want a byte, the others take it. */
     unsigned char byte = (unsigned char)value;
-
+    int number = (int)value;
 #if defined(__linux__) || defined(__APPLE__) || defined(__FreeBSD__)
     ip4_group from = ip4_group_on(value);
 #else
     struct in_addr from = {.s_addr = htonl(value)};
 #endif
 
+    if (option == SYS_HOPS)
+        return set(fd, IPPROTO_IP, IP_TTL, &number, sizeof number);
     if (option == SYS_MULTICAST_INTERFACE)
         return set(fd, IPPROTO_IP, IP_MULTICAST_IF, &from, sizeof from);
     if (value > UINT8_MAX)
@@ -87,10 +90,12 @@ static int ip4_option(int fd, enum sys_multicast option, unsigned value)
                sizeof byte);
 }
 
-static int ip6_option(int fd, enum sys_multicast option, unsigned value)
+static int ip6_option(int fd, enum sys_ip_option option, unsigned value)
 {
     int number = (int)value;
 
+    if (option == SYS_HOPS)
+        return set(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &number, sizeof number);
     if (option == SYS_MULTICAST_INTERFACE)
         return set(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &value, sizeof value);
     if (value > UINT8_MAX)
@@ -100,7 +105,7 @@ static int ip6_option(int fd, enum sys_multicast option, unsigned value)
     return set(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &number, sizeof number);
 }
 
-int sys_multicast_option(int fd, int family, enum sys_multicast option, unsigned value)
+int sys_ip_option_set(int fd, int family, enum sys_ip_option option, unsigned value)
 {
     if (family == AF_INET)
         return ip4_option(fd, option, value);

@@ -18,9 +18,10 @@
     .set_nonblocking = sys_set_nonblocking,                                                        \
     .wake_open = sys_wake_open, .wake = sys_wake, .wake_drain = sys_wake_drain, .poll = sys_poll,  \
     .getaddrinfo = sys_getaddrinfo, .getnameinfo = sys_getnameinfo,                                \
+    .send_fds = sys_send_fds, .recv_fds = sys_recv_fds,                                              \
     .sendmsg = sys_sendmsg, .recvmsg = sys_recvmsg, .sendmmsg = sys_sendmmsg,                      \
     .recvmmsg = sys_recvmmsg, .peer_credentials = sys_peer_credentials,                            \
-    .multicast_member = sys_multicast_member, .multicast_option = sys_multicast_option,            \
+    .multicast_member = sys_multicast_member, .ip_option = sys_ip_option_set,            \
     .keep_errors = sys_keep_errors, .recv_error = sys_recv_error, .open = sys_open,                \
     .pwrite = sys_pwrite, .sync = sys_sync, .ftruncate = sys_ftruncate, .status = sys_status,      \
     .rename = sys_rename, .mkdir = sys_mkdir, .rmdir = sys_rmdir,                                  \

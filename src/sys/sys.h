@@ -32,6 +32,7 @@
 
 struct addrinfo;
 struct aloop_credentials;
+struct aloop_fds;
 struct aloop_file_status;
 struct aloop_queued_error;
 struct epoll_event;
@@ -71,8 +72,9 @@ struct sys_message {
     unsigned length;
 };
 
-/* What multicast_option sets, by the number of an interface, a count of hops, 0 or 1. */
-enum sys_multicast { SYS_MULTICAST_INTERFACE, SYS_MULTICAST_HOPS, SYS_MULTICAST_LOOP };
+/* What ip_option sets: a count of hops, of what goes to one and to groups; the number of an
+   interface; 0 or 1. */
+enum sys_ip_option { SYS_HOPS, SYS_MULTICAST_HOPS, SYS_MULTICAST_INTERFACE, SYS_MULTICAST_LOOP };
 
 /* The table has the same members on every system, so that its layout depends on no macro; what a
    system does not have is NULL. */
@@ -99,12 +101,16 @@ struct sys {
        is held back for the moment of the call, at the price of two more). EINTR: retried. */
     ssize_t (*sendv)(int fd, const struct iovec *pieces, int count);
     ssize_t (*writev)(int fd, const struct iovec *pieces, int count);
-    /* Messages of sockets, with an address or fds; sending never raises SIGPIPE, and fds that are
-       received are close-on-exec. With sys_whole_size among the flags, receiving a datagram that is
-       cut gives the size that it had, where the system can tell. EINTR: retried. */
+    /* Messages of sockets; sending never raises SIGPIPE. With sys_whole_size among the flags,
+       receiving a datagram that is cut gives the size that it had, where the system can tell.
+       EINTR: retried. */
     ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
-    /* The same for several at once, in one call where the system has it. How many were moved, more
+    /* Bytes and fds; received ones are close-on-exec. -EMSGSIZE if there is no place for all of
+       them, -EMFILE if some did not come: those that did are closed. EINTR: retried. */
+    ssize_t (*send_fds)(int fd, const struct iovec *piece, const struct aloop_fds *fds);
+    ssize_t (*recv_fds)(int fd, const struct iovec *piece, struct aloop_fds *fds);
+    /* Several messages at once, in one call where the system has it. How many were moved, more
        than 0; the error of the first if none was. What stopped a later one may be told by the next
        call, or by none. */
     int (*sendmmsg)(int fd, struct sys_message *messages, int count);
@@ -134,9 +140,9 @@ struct sys {
     /* Who is at the other end of a Unix socket; -ENOTCONN, -ENOTSUP. */
     int (*peer_credentials)(int fd, struct aloop_credentials *out_credentials);
     /* Enters or leaves a multicast group, on the interface of that number (0: the system's
-       choice); and what is sent to groups. EINTR: cannot happen. */
+       choice); and how messages are sent. EINTR: cannot happen. */
     int (*multicast_member)(int fd, const struct sockaddr *group, unsigned interface, bool joins);
-    int (*multicast_option)(int fd, int family, enum sys_multicast option, unsigned value);
+    int (*ip_option)(int fd, int family, enum sys_ip_option option, unsigned value);
     /* Keeps errors of datagrams for recv_error, and all of them; -ENOTSUP where there is no such
        queue. recv_error: 1 and the oldest, 0 if there is none. EINTR: retried. */
     int (*keep_errors)(int fd, int family);

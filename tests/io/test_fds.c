@@ -167,7 +167,7 @@ FDS_TEST(pieces_carry_the_fds_once)
         fault_cut_to(self->count);
         ALOOP_TRY(aloop_send_fds(&self->pair[0], "0123456789", 10, &self->out));
         EXPECT(10);
-        assert_int_equal(fault_count(FAULT_SENDMSG), 1);
+        assert_int_equal(fault_count(FAULT_SEND_FDS), 1);
         fault_reset();
         self->before = 0;
         for (self->i = 0; self->i < 10; self->i += (int)self->result) {
@@ -320,11 +320,11 @@ FDS_TEST(errors_of_the_system_come_as_they_are)
     OPEN(1);
     fault_install();
     for (self->i = 0; self->i < 5; self->i++) {
-        fault_fail(FAULT_SENDMSG, 1, errors[self->i]);
+        fault_fail(FAULT_SEND_FDS, 1, errors[self->i]);
         ALOOP_AWAIT(aloop_send_fds(&self->pair[0], "x", 1, &self->out));
         EXPECT(errors[self->i]);
         ALOOP_TRY(aloop_send_fds(&self->pair[0], "x", 1, &self->out));
-        fault_fail(FAULT_RECVMSG, 1, errors[self->i]);
+        fault_fail(FAULT_RECV_FDS, 1, errors[self->i]);
         ALOOP_AWAIT(aloop_recv_fds(&self->pair[1], self->small, 16, &self->in));
         EXPECT(errors[self->i]);
         assert_int_equal(self->in.count, 0);

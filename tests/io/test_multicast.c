@@ -125,9 +125,9 @@ static unsigned interface_for(int family, const char *group)
 
     assert_non_null(all);
     assert_int_equal(aloop_address_ip(&address, group, 9), 0);
-    assert_int_equal(sys.multicast_option(fd, family, SYS_MULTICAST_HOPS, 0), 0);
+    assert_int_equal(sys.ip_option(fd, family, SYS_MULTICAST_HOPS, 0), 0);
     for (int i = 0; found == 0 && all[i].if_index != 0; i++) {
-        if (sys.multicast_option(fd, family, SYS_MULTICAST_INTERFACE, all[i].if_index) == 0 &&
+        if (sys.ip_option(fd, family, SYS_MULTICAST_INTERFACE, all[i].if_index) == 0 &&
             sendto(fd, "", 0, 0, (struct sockaddr *)&address.storage, address.length) == 0)
             found = all[i].if_index;
     }

@@ -3,7 +3,6 @@
  */
 #include "fault.h"
 #include <stdatomic.h>
-#include <string.h>
 
 struct fault {
     atomic_uint count;    /* calls so far */
@@ -57,21 +56,6 @@ static const struct iovec *fault_cut_pieces(const struct iovec *pieces, int coun
         left -= kept[i].iov_len;
     }
     return kept;
-}
-
-/* The message with its pieces cut short. */
-static const struct msghdr *fault_cut_message(const struct msghdr *message)
-{
-    static _Thread_local struct msghdr kept;
-    const struct iovec *pieces = message->msg_iov;
-    int count = (int)message->msg_iovlen;
-
-    kept = *message;
-    pieces = fault_cut_pieces(pieces, count);
-    memcpy(&kept.msg_iov, &pieces, sizeof pieces);
-    kept.msg_iovlen = _Generic(kept.msg_iovlen, int: fault_cut_count(message->msg_iov, count),
-                               size_t: (size_t)fault_cut_count(message->msg_iov, count));
-    return &kept;
 }
 
 static bool fault_hit(enum fault_call call, int64_t *result)

@@ -34,9 +34,14 @@
     X(PREAD, ssize_t, pread, (int fd, void *buffer, size_t size, int64_t offset), \
       (fd, buffer, fault_cut(size), offset)) \
     X(SENDMSG, ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), \
-      (fd, fault_cut_message(message), flags)) \
+      (fd, message, flags)) \
     X(RECVMSG, ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), \
       (fd, message, flags)) \
+    X(SEND_FDS, ssize_t, send_fds, \
+      (int fd, const struct iovec *piece, const struct aloop_fds *fds), \
+      (fd, fault_cut_pieces(piece, 1), fds)) \
+    X(RECV_FDS, ssize_t, recv_fds, \
+      (int fd, const struct iovec *piece, struct aloop_fds *fds), (fd, piece, fds)) \
     X(SENDMMSG, int, sendmmsg, (int fd, struct sys_message *messages, int count), \
       (fd, messages, count)) \
     X(RECVMMSG, int, recvmmsg, (int fd, struct sys_message *messages, int count, int flags), \
@@ -67,8 +72,8 @@
     X(MULTICAST_MEMBER, int, multicast_member, \
       (int fd, const struct sockaddr *group, unsigned interface, bool joins), \
       (fd, group, interface, joins)) \
-    X(MULTICAST_OPTION, int, multicast_option, \
-      (int fd, int family, enum sys_multicast option, unsigned value), \
+    X(IP_OPTION, int, ip_option, \
+      (int fd, int family, enum sys_ip_option option, unsigned value), \
       (fd, family, option, value)) \
     X(KEEP_ERRORS, int, keep_errors, (int fd, int family), (fd, family)) \
     X(RECV_ERROR, int, recv_error, (int fd, struct aloop_queued_error *error), (fd, error)) \
