@@ -1,6 +1,6 @@
 #!/bin/sh
-# ctest: timeout=60 The echo servers of the examples against nc and socat: on one loop, and on
-# several.
+# ctest: timeout=60 The echo servers of the examples against nc and socat: on one loop, on several,
+# and by UDP.
 set -eu
 export LC_ALL=C
 examples=${ALOOP_BINARY_DIR:?}/examples
@@ -43,4 +43,15 @@ nc -N 127.0.0.1 "${words##*:}" <"$scratch/silence" &
 started="$started $!"
 exec 9>"$scratch/silence"
 stop multicore
+
+start udp "$examples/udp_echo" 0
+expect "a datagram by nc" hello "$(echo hello | timeout 20 nc -u -W 1 127.0.0.1 "${words##*:}")"
+head -c 2048 "$scratch/large" >"$scratch/datagram"
+timeout 20 nc -u -W 1 127.0.0.1 "${words##*:}" <"$scratch/datagram" >"$scratch/copy" || true
+expect "a large one" same "$(same "$scratch/datagram" "$scratch/copy")"
+expect "twenty, from as many ports" 20 "$(i=0; while [ $i -lt 20 ]; do
+    echo $i | timeout 20 nc -u -W 1 127.0.0.1 "${words##*:}"
+    i=$((i + 1))
+done | wc -l | tr -d ' ')"
+stop udp
 exit $status
