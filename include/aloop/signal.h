@@ -32,7 +32,8 @@
  *
  * In the child of a fork, a signal that its parent's loop watches does nothing before exec() or
  * aloop_after_fork(), and never reaches the parent; after that, the child's loop goes on watching,
- * and hears of what the child is sent from then on.
+ * and hears of what the child is sent from then on. Loops of the parent that the child does not go
+ * on with count as watching until it closes them.
  *
  * aloop_run() sees to SIGINT: see <aloop/task.h>. All calls are for the loop's thread.
  */
