@@ -30,8 +30,8 @@ static void handler_notify(struct signal_watch *watch, unsigned count)
     struct ready *ready = &watch->loop->ready;
 
     (void)count;
-    if (entry_of(handler) != NULL)
-        return;
+    /* Who collects signals stands behind it in the queue. */
+    DEBUG_ASSERT(entry_of(handler) == NULL);
     ready_push(ready, handler->run, handler->arg);
     handler->entry = soon_handle(ready);
 }
