@@ -25,7 +25,7 @@ typedef struct answer server_answer(const char *data, size_t size, size_t *state
 
 struct service {
     server_answer *answer;
-    size_t buffer_size; /* of a coroutine's own: what can be under way on a connection */
+    size_t buffer_size; /* of a coroutine's own: more than can be under way on a connection */
 };
 
 /* What a server of callbacks knows of a connection. */
