@@ -51,7 +51,7 @@ static struct bench_figures per_op(double start, uint64_t ops)
 
 /* --- libaloop --- */
 
-static aloop *aloop_make(const struct bench_work *work)
+static aloop *own_make(const struct bench_work *work)
 {
     aloop *loop = bench_make_loop();
 
@@ -60,28 +60,28 @@ static aloop *aloop_make(const struct bench_work *work)
     return loop;
 }
 
-static void aloop_ping(aloop *loop, void *arg)
+static void own_ping(aloop *loop, void *arg)
 {
     if (--left == 0)
         aloop_stop(loop);
-    if (aloop_call_soon(loop, aloop_ping, arg) < 0)
+    if (aloop_call_soon(loop, own_ping, arg) < 0)
         aloop_stop(loop);
 }
 
 static struct bench_figures run_aloop_ping(const struct bench_work *work, uint64_t ops)
 {
-    aloop *loop = aloop_make(work);
+    aloop *loop = own_make(work);
     double start;
 
     left = ops;
     for (size_t i = 0; i < work->n; i++)
-        bench_check(aloop_call_soon(loop, aloop_ping, NULL) >= 0, "aloop_call_soon");
+        bench_check(aloop_call_soon(loop, own_ping, NULL) >= 0, "aloop_call_soon");
     start = bench_cpu_ns();
     bench_check(aloop_run_forever(loop) == 0, "aloop_run_forever");
     return per_op(start, ops);
 }
 
-static void aloop_count(aloop *loop, void *arg)
+static void own_count(aloop *loop, void *arg)
 {
     (void)loop;
     (void)arg;
@@ -90,14 +90,14 @@ static void aloop_count(aloop *loop, void *arg)
 
 static struct bench_figures run_aloop_batch(const struct bench_work *work, uint64_t ops)
 {
-    aloop *loop = aloop_make(work);
+    aloop *loop = own_make(work);
     uint64_t batches = batches_of(work, ops);
     double start = bench_cpu_ns();
 
     for (uint64_t batch = 0; batch < batches; batch++) {
         left = work->n;
         for (size_t i = 0; i < work->n; i++)
-            bench_check(aloop_call_soon(loop, aloop_count, NULL) >= 0, "aloop_call_soon");
+            bench_check(aloop_call_soon(loop, own_count, NULL) >= 0, "aloop_call_soon");
         bench_check(aloop_run_once(loop, 0) >= 0 && left == 0, "aloop_run_once");
     }
     return per_op(start, batches * work->n);

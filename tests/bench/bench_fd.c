@@ -130,35 +130,35 @@ static struct bench_figures change(const struct fds *fds, const struct bench_wor
 
 static aloop *loop;
 
-static void aloop_open_loop(size_t n)
+static void own_open(size_t n)
 {
     (void)n;
     loop = bench_make_loop();
 }
 
-static void aloop_readable_fd(aloop *self, void *arg)
+static void own_readable(aloop *self, void *arg)
 {
     (void)self;
     got_byte((size_t)((const int *)arg - ends) / 2);
 }
 
-static void aloop_add(size_t i, int fd)
+static void own_add(size_t i, int fd)
 {
-    bench_check(aloop_add_reader(loop, fd, aloop_readable_fd, &ends[2 * i]) >= 0,
+    bench_check(aloop_add_reader(loop, fd, own_readable, &ends[2 * i]) >= 0,
                 "aloop_add_reader");
 }
 
-static void aloop_remove(size_t i)
+static void own_remove(size_t i)
 {
     aloop_remove_reader(loop, ends[2 * i]);
 }
 
-static void aloop_turn(bool waits)
+static void own_turn(bool waits)
 {
     bench_check(aloop_run_once(loop, waits ? ALOOP_NEVER : 0) >= 0, "aloop_run_once");
 }
 
-static const struct fds aloop_fds = {aloop_open_loop, aloop_add, aloop_remove, aloop_turn};
+static const struct fds own_fds = {own_open, own_add, own_remove, own_turn};
 
 /* --- epoll --- */
 
@@ -342,7 +342,7 @@ static const struct fds event_changelist_fds = {event_open_changelist, event_add
         return change(&ENGINE##_fds, work, ops); \
     }
 
-ENGINE_RUNS(aloop)
+ENGINE_RUNS(own)
 #ifdef __linux__
 ENGINE_RUNS(epoll)
 #define EPOLL(KIND) {"epoll", run_epoll_##KIND, 1},
@@ -371,7 +371,7 @@ ENGINE_RUNS(event_changelist)
 #endif
 
 #define ENGINES(KIND) \
-    {"libaloop", run_aloop_##KIND, 1}, EPOLL(KIND) UV(KIND) EV(KIND) EVENT(KIND)
+    {"libaloop", run_own_##KIND, 1}, EPOLL(KIND) UV(KIND) EV(KIND) EVENT(KIND)
 
 static const struct bench_engine rings[] = {ENGINES(ring)};
 static const struct bench_engine changes[] = {ENGINES(change)};

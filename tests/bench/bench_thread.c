@@ -47,18 +47,18 @@ static aloop *make_loop(void)
     return loop;
 }
 
-static void aloop_count(aloop *loop, void *arg)
+static void own_count(aloop *loop, void *arg)
 {
     (void)arg;
     if (++ran == wanted)
         aloop_stop(loop);
 }
 
-static void *aloop_poster(void *arg)
+static void *own_poster(void *arg)
 {
     bench_pin(1);
     for (uint64_t i = 0; i < wanted; i++)
-        bench_check(aloop_call_soon_threadsafe(arg, aloop_count, NULL) == 0, "a post");
+        bench_check(aloop_call_soon_threadsafe(arg, own_count, NULL) == 0, "a post");
     return NULL;
 }
 
@@ -70,7 +70,7 @@ static struct bench_figures run_aloop_post(const struct bench_work *work, uint64
 
     (void)work;
     wanted = ops;
-    thread = start_thread(aloop_poster, loop);
+    thread = start_thread(own_poster, loop);
     bench_check(aloop_run_forever(loop) == 0, "aloop_run_forever");
     pthread_join(thread, NULL);
     return per_op(start, ops);
@@ -79,25 +79,25 @@ static struct bench_figures run_aloop_post(const struct bench_work *work, uint64
 /* The two loops: this thread's, and the other's. */
 static aloop *players[2];
 
-static void aloop_end(aloop *loop, void *arg)
+static void own_end(aloop *loop, void *arg)
 {
     (void)arg;
     aloop_stop(loop);
 }
 
-static void aloop_throw(aloop *loop, void *arg)
+static void own_throw(aloop *loop, void *arg)
 {
     aloop *other = players[loop == players[0]];
     bool is_over = loop == players[0] && ran++ == wanted;
 
     (void)arg;
-    bench_check(aloop_call_soon_threadsafe(other, is_over ? aloop_end : aloop_throw, NULL) == 0,
+    bench_check(aloop_call_soon_threadsafe(other, is_over ? own_end : own_throw, NULL) == 0,
                 "a post");
     if (is_over)
         aloop_stop(loop);
 }
 
-static void *aloop_player(void *arg)
+static void *own_player(void *arg)
 {
     bench_pin(1);
     bench_check(aloop_run_forever(arg) == 0, "aloop_run_forever");
@@ -113,9 +113,9 @@ static struct bench_figures run_aloop_round(const struct bench_work *work, uint6
     players[0] = make_loop();
     players[1] = make_loop();
     wanted = ops;
-    thread = start_thread(aloop_player, players[1]);
+    thread = start_thread(own_player, players[1]);
     start = bench_wall_ns();
-    bench_check(aloop_call_soon(players[0], aloop_throw, NULL) >= 0, "aloop_call_soon");
+    bench_check(aloop_call_soon(players[0], own_throw, NULL) >= 0, "aloop_call_soon");
     bench_check(aloop_run_forever(players[0]) == 0, "aloop_run_forever");
     pthread_join(thread, NULL);
     return per_op(start, ops);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the library and the benchmarks, optimised, and runs them all, or those that are named:
 #     run.sh [--quick] [-r ROUNDS] [callback timer fd yield spawn call sync queue group echo http
-#                                   resp thread sleep memory instructions]
+#                                   resp wrk thread sleep memory instructions]
 # The build goes to build/bench, or where ALOOP_BENCH_BUILD says; beside it come the table
 # (results.txt), the figures (results.csv) and a chart of them (results.svg).
 # --quick does a tenth of the work, once: to see that everything runs.
@@ -12,9 +12,10 @@ root=$(cd "$here/../.." && pwd)
 build=${ALOOP_BENCH_BUILD:-$root/build/bench}
 rounds=5
 quick=
+seconds=3
 while [ $# -gt 0 ]; do
     case $1 in
-    --quick) quick=-q rounds=1 ;;
+    --quick) quick=-q rounds=1 seconds=1 ;;
     -r) rounds=$2 && shift ;;
     -*) sed -n '2,7s/^# //p' "$0" && exit 2 ;;
     *) break ;;
@@ -22,7 +23,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ $# -eq 0 ]; then
-    set -- callback timer fd yield spawn call sync queue group echo http resp thread sleep memory
+    set -- callback timer fd yield spawn call sync queue group echo http resp wrk thread sleep memory
     for file in "$here"/bench_*.c; do
         name=$(basename "$file" .c)
         case " $* " in *" ${name#bench_} "*) ;; *) set -- "$@" "${name#bench_}" ;; esac
@@ -46,6 +47,8 @@ for name; do
     if [ "$name" = instructions ]; then
         echo
         sh "$here/instructions.sh" "$build" || [ $? -eq 77 ]
+    elif [ "$name" = wrk ]; then
+        sh "$here/wrk.sh" "$build" "$rounds" "$seconds" "$csv" || [ $? -eq 77 ]
     elif [ -x "$build/tests/bench/bench_$name" ]; then
         # shellcheck disable=SC2086
         "$build/tests/bench/bench_$name" $quick -r "$rounds" -c "$csv"
