@@ -23,7 +23,8 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ $# -eq 0 ]; then
-    set -- callback timer fd yield spawn call sync queue group echo http resp wrk thread sleep memory
+    set -- callback timer fd yield spawn call sync queue group echo http resp wrk thread sleep
+    set -- "$@" memory
     for file in "$here"/bench_*.c; do
         name=$(basename "$file" .c)
         case " $* " in *" ${name#bench_} "*) ;; *) set -- "$@" "${name#bench_}" ;; esac
