@@ -66,19 +66,27 @@ static ALOOP_UNUSED void process_report(aloop *loop, const aloop_exception_conte
     self->error = context->error;
 }
 
+/* A kqueue would tell of children, too. */
+static ALOOP_UNUSED aloop_options process_loop_options(const struct process_state *self)
+{
+    aloop_options options = ALOOP_OPTIONS_INIT;
+
+    if (self->has_only_signals)
+        options.poller = ALOOP_POLLER_POLL;
+    return options;
+}
+
 static ALOOP_UNUSED int process_setup(void **state)
 {
     struct process_state *self = *state;
-    aloop_options options = ALOOP_OPTIONS_INIT;
+    aloop_options options = process_loop_options(self);
 
     self->sys = sys;
     self->reports = 0;
     self->fds = process_count_fds();
     if (self->has_only_signals) {
         sys.pidfd_open = process_no_pidfd;
-        if (sys.epoll_create != NULL)
-            sys.kqueue = NULL;
-        options.poller = ALOOP_POLLER_POLL;
+        sys.kqueue = NULL;
     }
     memset(&self->memory, 0, sizeof self->memory);
     options.allocator = memory_probe_allocator(&self->memory);

@@ -312,30 +312,37 @@ PROCESS_CORO(rounds)
     ALOOP_END;
 }
 
+struct rounds_thread {
+    pthread_t thread;
+    const struct process_state *state;
+    int64_t result;
+};
+
 static void *run_rounds(void *arg)
 {
+    struct rounds_thread *self = arg;
+    aloop_options options = process_loop_options(self->state);
     aloop *loop;
-    int64_t *result = arg;
 
-    *result = aloop_new(NULL, &loop);
-    if (*result < 0)
+    self->result = aloop_new(&options, &loop);
+    if (self->result < 0)
         return NULL;
-    *result = aloop_run_in(loop, rounds);
+    self->result = aloop_run_in(loop, rounds);
     aloop_unref(loop);
     return NULL;
 }
 
 static void test_threads(void **state)
 {
-    pthread_t threads[THREADS];
-    int64_t results[THREADS];
+    struct rounds_thread threads[THREADS];
 
-    (void)state;
-    for (int i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, run_rounds, &results[i]), 0);
     for (int i = 0; i < THREADS; i++) {
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-        assert_int_equal(results[i], 0);
+        threads[i] = (struct rounds_thread){.state = *state};
+        assert_int_equal(pthread_create(&threads[i].thread, NULL, run_rounds, &threads[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i].thread, NULL), 0);
+        assert_int_equal(threads[i].result, 0);
     }
 }
 

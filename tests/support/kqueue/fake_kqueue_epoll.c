@@ -1,8 +1,9 @@
 /*
  * A model of kqueue over epoll, with real fds: registrations keyed by (ident, filter), EV_ADD that
- * modifies, EV_CLEAR, EV_RECEIPT, EV_EOF with the bytes that are left. Filters other than READ and
- * WRITE there are none. Like libkqueue it cannot see a close; what is left of a closed number is
- * not told.
+ * modifies, EV_CLEAR, EV_RECEIPT, EV_EOF with the bytes that are left. Of other filters there is
+ * EVFILT_PROC for the end of a child, once, by a pidfd of the model's; for one that has ended
+ * already it says ESRCH, as macOS does. Like libkqueue it cannot see a close; what is left of a
+ * closed number is not told.
  *
  * It puts itself into the system table before main().
  */
@@ -26,6 +27,7 @@ struct knote {
 
 struct queue {
     struct knote notes[FDS][2]; /* reading, writing */
+    pid_t children[FDS];        /* by the pidfd; 0: that is none */
     bool has_leftover;          /* of an epoll event that was two, and did not fit */
     struct kevent leftover;
 };
@@ -50,11 +52,50 @@ static int model_kqueue(void)
 
 static int model_close(int fd)
 {
-    if (fd >= 0 && fd < FDS) {
+    if (fd >= 0 && fd < FDS && queues[fd] != NULL) {
+        for (int pidfd = 0; pidfd < FDS; pidfd++) {
+            if (queues[fd]->children[pidfd] != 0)
+                (void)sys_default.close(pidfd);
+        }
         free(queues[fd]);
         queues[fd] = NULL;
     }
     return sys_default.close(fd);
+}
+
+static int add_child(int kq, pid_t pid)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    int returncode;
+    int pidfd = sys_default.wait_child(pid, -1, true, &returncode);
+
+    if (pidfd != 0)
+        return -ESRCH;
+    pidfd = sys_default.pidfd_open(pid);
+    if (pidfd < 0)
+        return pidfd;
+    if (pidfd >= FDS) {
+        (void)sys_default.close(pidfd);
+        return -ENOMEM;
+    }
+    event.data.fd = pidfd;
+    queues[kq]->children[pidfd] = pid;
+    return sys_default.epoll_ctl(kq, EPOLL_CTL_ADD, pidfd, &event);
+}
+
+/* Told once. Closing would not be enough: a program that is being started in another thread may have
+   a copy of the pidfd, and epoll would go on telling of it under its number. */
+static struct kevent child_ended(int kq, int pidfd)
+{
+    struct kevent event = {.ident = (uintptr_t)queues[kq]->children[pidfd],
+                           .filter = EVFILT_PROC,
+                           .flags = EV_ONESHOT | EV_EOF,
+                           .fflags = NOTE_EXIT};
+
+    queues[kq]->children[pidfd] = 0;
+    (void)sys_default.epoll_ctl(kq, EPOLL_CTL_DEL, pidfd, NULL);
+    (void)sys_default.close(pidfd);
+    return event;
 }
 
 /* The other number then is the same queue; here it gets the registrations, and the first is to be
@@ -112,6 +153,8 @@ static int change(int kq, const struct kevent *wanted)
     struct knote before;
     int error;
 
+    if (wanted->filter == EVFILT_PROC)
+        return add_child(kq, (pid_t)wanted->ident);
     if (index < 0)
         return -EINVAL;
     if (fd < 0 || fd >= FDS || fcntl(fd, F_GETFD) < 0)
@@ -178,6 +221,10 @@ static int collect(int kq, struct kevent *events, int max, aloop_ns timeout)
     for (int i = 0; i < count; i++) {
         if (fcntl(batch[i].data.fd, F_GETFD) < 0)
             continue;
+        if (queue->children[batch[i].data.fd] != 0) {
+            events[filled++] = child_ended(kq, batch[i].data.fd);
+            continue;
+        }
         for (int index = 0; index < 2; index++) {
             struct kevent event;
 

@@ -13,10 +13,13 @@
 
 #define EV_ADD 0x0001
 #define EV_DELETE 0x0002
+#define EV_ONESHOT 0x0010
 #define EV_CLEAR 0x0020
 #define EV_RECEIPT 0x0040
 #define EV_ERROR 0x4000
 #define EV_EOF 0x8000
+
+#define NOTE_EXIT 0x80000000u
 
 /* FreeBSD's answer for a closed fd in its sandbox. */
 #define ENOTCAPABLE 93
