@@ -28,6 +28,7 @@ ALOOP_CORO(main_task) { ALOOP_BEGIN; ALOOP_END; }
 static aloop_local key = ALOOP_LOCAL_INIT(NULL);
 static aloop *loop;
 static aloop_run_options options = ALOOP_RUN_OPTIONS_INIT;
+static aloop_process_options child = ALOOP_PROCESS_OPTIONS_INIT;
 static int64_t result;
 static aloop_ns when;
 static aloop_handle handle;
@@ -58,6 +59,8 @@ struct table {
     aloop_queue queue;
     aloop_generator generator;
     aloop_signals signals;
+    aloop_process process;
+    aloop_output output;
     aloop_socket sock;
     char buffer[8];
     int item;

@@ -8,9 +8,9 @@ tour=${ALOOP_SOURCE_DIR:?}/examples/README.md
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# Ports differ from run to run.
+# Ports and processes differ from run to run.
 plain() {
-    sed 's/127\.0\.0\.1:[0-9]*/127.0.0.1:PORT/'
+    sed -e 's/127\.0\.0\.1:[0-9]*/127.0.0.1:PORT/' -e 's/pid [0-9]*/pid NUMBER/'
 }
 
 status=0
