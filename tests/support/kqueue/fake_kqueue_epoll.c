@@ -83,8 +83,8 @@ static int add_child(int kq, pid_t pid)
     return sys_default.epoll_ctl(kq, EPOLL_CTL_ADD, pidfd, &event);
 }
 
-/* Told once. Closing would not be enough: a program that is being started in another thread may have
-   a copy of the pidfd, and epoll would go on telling of it under its number. */
+/* Told once. Closing would not be enough: a program that is being started in another thread may
+   have a copy of the pidfd, and epoll would go on telling of it under its number. */
 static struct kevent child_ended(int kq, int pidfd)
 {
     struct kevent event = {.ident = (uintptr_t)queues[kq]->children[pidfd],
