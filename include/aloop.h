@@ -32,6 +32,7 @@
 #include <aloop/task.h>
 #include <aloop/thread.h>
 #include <aloop/threadsafe.h>
+#include <aloop/tracer.h>
 #include <aloop/unix_socket.h>
 #include <aloop/wait.h>
 #include <aloop/waitlist.h>
