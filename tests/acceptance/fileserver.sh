@@ -23,12 +23,14 @@ say() {
 
 expect "an empty folder" "." "$(say LIST)"
 expect "PUT" "+6000000" \
-    "$({ echo "PUT large file 6000000"; cat "$scratch/large"; } | timeout 20 nc -N 127.0.0.1 "$port")"
+    "$({ echo "PUT large file 6000000"; cat "$scratch/large"; } |
+        timeout 20 nc -N 127.0.0.1 "$port")"
 expect "what is stored" same "$(same "$scratch/large" "$scratch/folder/large file")"
 expect "LIST" "6000000 large file ." "$(say LIST | tr '\n' ' ' | sed 's/ $//')"
 say "GET large file" | tail -c +10 >"$scratch/copy"
 expect "GET" same "$(same "$scratch/large" "$scratch/copy")"
-echo "GET large file" | timeout 20 socat -t 10 - "TCP:127.0.0.1:$port" | tail -c +10 >"$scratch/copy"
+echo "GET large file" | timeout 20 socat -t 10 - "TCP:127.0.0.1:$port" |
+    tail -c +10 >"$scratch/copy"
 expect "GET by socat" same "$(same "$scratch/large" "$scratch/copy")"
 expect "several on one connection" "+0 +4 +4 +4 one -no such file or directory +0" \
     "$(printf 'PUT nil 0\nPUT b 4\ntwo\nPUT b 4\none\nGET b\nGET c\nDELETE b\n' |
