@@ -40,6 +40,9 @@ static void *pointer;
 static void callback(aloop_future *future, void *arg) { (void)future; (void)arg; }
 static void soon(aloop *on, void *arg) { (void)on; (void)arg; }
 static int compare(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+struct session { ALOOP_FRAME; aloop_stream stream; };
+ALOOP_CORO(session) { ALOOP_BEGIN; ALOOP_END; }
+static const aloop_slice separator = {.data = "\r\n", .size = 2};
 struct table {
     ALOOP_FRAME;
     aloop_task *task, *tasks[3];
@@ -61,7 +64,14 @@ struct table {
     aloop_signals signals;
     aloop_process process;
     aloop_output output;
-    aloop_socket sock;
+    aloop_socket sock, listener;
+    aloop_address address;
+    aloop_addresses found;
+    aloop_names names;
+    aloop_stream stream;
+    aloop_slice bytes;
+    aloop_server server;
+    aloop_server_options options;
     char buffer[8];
     int item;
 };
