@@ -11,6 +11,7 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <semaphore.h>
 #include <string.h>
 
 #define NET_FDS 256
@@ -42,6 +43,7 @@ static struct {
     unsigned open;        /* sockets of this network */
     const char *const *names; /* what the resolver knows of any name */
     size_t name_count;
+    sem_t *answers; /* if not NULL, each lookup waits for one */
     struct sys below;
 } net;
 
@@ -144,6 +146,8 @@ static inline int net_getaddrinfo(const char *host, const char *service,
     if (hints->ai_flags & AI_NUMERICHOST)
         return sys_default.getaddrinfo(host, service, hints, out_list);
     numeric.ai_flags |= AI_NUMERICHOST;
+    while (net.answers != NULL && sem_wait(net.answers) < 0)
+        continue;
     /* Those of a family that is not asked for fail. */
     for (size_t i = 0; i < net.name_count; i++) {
         if (sys_default.getaddrinfo(net.names[i], service, &numeric, end) == 0)

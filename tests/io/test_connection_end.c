@@ -92,6 +92,37 @@ CONNECTION_TEST(cancelled_at_each_turn)
 
 NET_RUN(cancelled_at_each_turn)
 
+static sem_t answers;
+
+/* While the name is being looked up, which takes as long as it likes: it is left to itself, and what
+   it finds in the end is nobody's. Virtual time does not stand still for it. */
+CONNECTION_TEST(cancelled_in_the_lookup)
+{
+    ALOOP_BEGIN;
+    slow_hosts();
+    assert_int_equal(sem_init(&answers, 0, 0), 0);
+    net.answers = &answers;
+    self->task = aloop_create_task(opener);
+    ALOOP_TRY(aloop_sleep(0));
+    aloop_task_cancel(self->task);
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    EXPECT(-ECANCELED);
+    self->cases[0].op = aloop_open_connection("name", "80", NULL, &self->stream);
+    self->cases[1].op = aloop_sleep(0);
+    ALOOP_AWAIT(aloop_select(self->cases, 2));
+    EXPECT(1);
+    ALOOP_TRY(aloop_sleep(ALOOP_SEC(10)));
+    assert_int_equal(net.try_count, 0);
+    for (self->i = 0; self->i < 3; self->i++)
+        assert_int_equal(sem_post(&answers), 0);
+    ALOOP_AWAIT(aloop_open_connection("name", "80", NULL, &self->stream));
+    EXPECT(0);
+    aloop_stream_close(&self->stream);
+    ALOOP_END;
+}
+
+NET_RUN(cancelled_in_the_lookup)
+
 /* It is an operation like any other: it can be raced with others, and loses without a trace. */
 CONNECTION_TEST(in_a_select)
 {
@@ -253,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_EACH_POLLER(test_time_is_up_at_any_moment),
         ON_EACH_POLLER(test_cancelled_at_each_turn),
+        ON_EACH_POLLER(test_cancelled_in_the_lookup),
         ON_EACH_POLLER(test_in_a_select),
         ON_EACH_POLLER(test_others_get_their_turn),
         ON_EACH_POLLER(test_beneath),
