@@ -94,8 +94,8 @@ NET_RUN(cancelled_at_each_turn)
 
 static sem_t answers;
 
-/* While the name is being looked up, which takes as long as it likes: it is left to itself, and what
-   it finds in the end is nobody's. Virtual time does not stand still for it. */
+/* While the name is being looked up, which takes as long as it likes: that is left to itself, and
+   what it finds in the end is nobody's. Virtual time does not stand still for it. */
 CONNECTION_TEST(cancelled_in_the_lookup)
 {
     ALOOP_BEGIN;
