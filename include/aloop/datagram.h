@@ -60,6 +60,18 @@ ALOOP_API ALOOP_CHECKED int aloop_datagram_open(aloop *loop, const aloop_address
                                                 const aloop_datagram_options *options,
                                                 aloop_socket *out_socket);
 
+/*
+ * Awaits the addresses of a host, a name or a numeric address, at a service, a name or a port
+ * number, and opens a socket that is connected with the first of them that there is a way to. What
+ * it is given must stay until the await ends; *out_socket (returns owned) is written on success
+ * only. The outcome is 0, an error of aloop_getaddrinfo() (<aloop/resolver.h>), or of opening. That
+ * somebody is there it does not say: datagrams do not ask. asyncio:
+ * create_datagram_endpoint(remote_addr).
+ */
+ALOOP_API aloop_op aloop_datagram_connect(const char *host, const char *service,
+                                          const aloop_datagram_options *options,
+                                          aloop_socket *out_socket);
+
 /* Two Unix datagram sockets that are connected with each other. Returns 0, or an error as above. */
 ALOOP_API ALOOP_CHECKED int aloop_datagram_pair(aloop *loop, aloop_socket out_sockets[2]);
 
