@@ -21,6 +21,7 @@ lines=$(wc -l <"$scratch/lines")
 {
     cat <<'PRELUDE'
 #include <aloop.h>
+#include <fcntl.h>
 struct f { ALOOP_FRAME; int n; };
 ALOOP_CORO(f) { ALOOP_BEGIN; ALOOP_RETURN(self->n); ALOOP_END; }
 struct main_task { ALOOP_FRAME; };
@@ -72,6 +73,9 @@ struct table {
     aloop_slice bytes;
     aloop_server server;
     aloop_server_options options;
+    aloop_fds fds;
+    aloop_directory directory;
+    aloop_directory_entry entry;
     char buffer[8];
     int item;
 };
