@@ -9,16 +9,20 @@
 
 /* --- what has come --- */
 
-static void tell_one(struct signal_watch *watch, unsigned count)
+static void tell_one(struct signal_watch *watch, unsigned count, unsigned unwatched)
 {
     unsigned earlier = watch->earlier;
 
     watch->earlier = 0;
-    if (count > earlier && (!watch->is_fallback || signal_port_is_fallback(watch->number)))
-        watch->notify(watch, count - earlier);
+    if (watch->is_fallback)
+        count = unwatched;
+    else
+        count = count > earlier ? count - earlier : 0;
+    if (count > 0)
+        watch->notify(watch, count);
 }
 
-static void tell(struct signals *signals, int number, unsigned count)
+static void tell(struct signals *signals, int number, unsigned count, unsigned unwatched)
 {
     struct list *next;
 
@@ -27,7 +31,7 @@ static void tell(struct signals *signals, int number, unsigned count)
 
         next = link->next;
         if (watch->number == number)
-            tell_one(watch, count);
+            tell_one(watch, count, unwatched);
     }
 }
 
@@ -49,10 +53,11 @@ static void collect(aloop *loop, void *arg)
     wait_for_more(loop, signals);
     signal_port_drain(signals->port);
     for (int number = 1; number <= SYS_SIGNAL_MAX; number++) {
-        unsigned count = signal_port_take(signals->port, number);
+        unsigned unwatched;
+        unsigned count = signal_port_take(signals->port, number, &unwatched);
 
-        if (count > 0)
-            tell(signals, number, count);
+        if (count > 0 || unwatched > 0)
+            tell(signals, number, count, unwatched);
     }
 }
 

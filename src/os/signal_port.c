@@ -38,6 +38,7 @@ struct signal_port {
     atomic_bool is_watched[SYS_SIGNAL_MAX + 1];
     atomic_bool is_fallback[SYS_SIGNAL_MAX + 1];
     atomic_uint arrived[SYS_SIGNAL_MAX + 1];
+    atomic_uint unwatched[SYS_SIGNAL_MAX + 1]; /* of these, for those for whom it is a fallback */
 };
 
 /* Newest first. Grows only, under the lock of the process. */
@@ -123,25 +124,28 @@ static void act_by_default(int number)
         (void)sys.raise(number);
 }
 
-bool signal_port_is_fallback(int number)
+/* True if the signal came too often without an answer. */
+static bool count(struct signal_port *port, int number)
 {
-    return atomic_load(&dispositions[number].firm_watches) == 0;
+    atomic_fetch_add(&port->arrived[number], 1);
+    if (!atomic_load(&port->is_fallback[number]) ||
+        atomic_load(&dispositions[number].firm_watches) > 0)
+        return false;
+    return atomic_fetch_add(&port->unwatched[number], 1) + 1 >= FALLBACK_MAX;
 }
 
 static void arrive(struct signal_port *port, int number)
 {
-    unsigned before;
-
     if (!atomic_load(&port->is_watched[number]) || !port_hold(port))
         return;
     /* The port, as it is now, and not as it was given up by another loop. In the child of a fork
        its fds are the parent's too, who is not to be woken. */
     if (atomic_load(&port->is_watched[number]) &&
         port->fork_generation == sys.fork_generation()) {
-        before = atomic_fetch_add(&port->arrived[number], 1);
+        bool is_too_often = count(port, number);
+
         wake(port);
-        if (before + 1 >= FALLBACK_MAX && atomic_load(&port->is_fallback[number]) &&
-            signal_port_is_fallback(number))
+        if (is_too_often)
             act_by_default(number);
     }
     port_release(port);
@@ -324,6 +328,7 @@ int signal_port_watch(struct signal_port *port, int number, unsigned how)
 
     if (port->watches[number] == 0) {
         atomic_store(&port->arrived[number], 0);
+        atomic_store(&port->unwatched[number], 0);
         /* First: with the handler in place, a signal that nobody hears would be lost. */
         atomic_store(&port->is_watched[number], true);
     }
@@ -444,11 +449,15 @@ unsigned signal_port_count(const struct signal_port *port, int number)
     return port->watches[number] == 0 ? 0 : atomic_load(&port->arrived[number]);
 }
 
-unsigned signal_port_take(struct signal_port *port, int number)
+static unsigned take(atomic_uint *count)
 {
-    if (atomic_load_explicit(&port->arrived[number], memory_order_relaxed) == 0)
-        return 0;
-    return atomic_exchange(&port->arrived[number], 0);
+    return atomic_load_explicit(count, memory_order_relaxed) == 0 ? 0 : atomic_exchange(count, 0);
+}
+
+unsigned signal_port_take(struct signal_port *port, int number, unsigned *out_unwatched)
+{
+    *out_unwatched = take(&port->unwatched[number]);
+    return take(&port->arrived[number]);
 }
 
 int signal_port_after_fork(struct signal_port *port)
@@ -466,8 +475,10 @@ int signal_port_after_fork(struct signal_port *port)
         (void)sys.close(fds[1]);
     if (error < 0)
         return error;
-    for (int number = 1; number <= SYS_SIGNAL_MAX; number++)
+    for (int number = 1; number <= SYS_SIGNAL_MAX; number++) {
         atomic_store(&port->arrived[number], 0);
+        atomic_store(&port->unwatched[number], 0);
+    }
     atomic_store(&port->is_woken, false);
     atomic_store(&port->references, 1);
     /* Last: from here on the handler uses it. */

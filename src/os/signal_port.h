@@ -24,11 +24,11 @@ int signal_port_watch(struct signal_port *port, int number, unsigned how);
 void signal_port_unwatch(struct signal_port *port, int number, unsigned how);
 /* Begins a look at what has come: the fd is unreadable until more comes. */
 void signal_port_drain(struct signal_port *port);
-/* How many times the signal came since it was taken last, or is watched; and takes that. */
+/* How many times the signal came since it was taken last, or is watched. */
 unsigned signal_port_count(const struct signal_port *port, int number);
-unsigned signal_port_take(struct signal_port *port, int number);
-/* Is the signal for those for whom it is a fallback: does nobody else in the process watch it? */
-bool signal_port_is_fallback(int number);
+/* Takes that; *out_unwatched is how many of these came while only those watched for whom the signal
+   is a fallback. */
+unsigned signal_port_take(struct signal_port *port, int number, unsigned *out_unwatched);
 /* In the child of a fork: fds of its own, under the same numbers, and nothing has come yet. 0, or
    an error, after which it can be called again. */
 int signal_port_after_fork(struct signal_port *port);
