@@ -128,8 +128,15 @@ static int set_page(struct content *content, char *page)
     if (page == NULL)
         return 500;
     content->page = page;
-    content->size = (int64_t)strlen(page);
+    content->size = content->total = (int64_t)strlen(page);
     return 200;
+}
+
+static void set_file(struct content *content, int fd, const struct stat *status)
+{
+    content->file = fd;
+    content->size = content->total = status->st_size;
+    format_time(status->st_mtime, content->modified);
 }
 
 static char *status_page(const struct server *server)
@@ -156,8 +163,7 @@ static int find_directory(const char *path, int fd, struct content *out)
     index = openat(fd, "index.html", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (index >= 0 && fstat(index, &status) == 0 && S_ISREG(status.st_mode)) {
         close(fd);
-        out->file = index;
-        out->size = status.st_size;
+        set_file(out, index, &status);
         return 200;
     }
     if (index >= 0)
@@ -188,7 +194,6 @@ int find_content(const struct server *server, struct request *request, struct co
         return 404;
     }
     out->type = content_type(path);
-    out->file = fd;
-    out->size = status.st_size;
+    set_file(out, fd, &status);
     return 200;
 }

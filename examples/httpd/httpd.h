@@ -32,15 +32,22 @@ struct request {
     char *target;
     bool is_head, is_http10, keep_alive, has_host, has_length;
     uint64_t body_size;
+    /* Fields' values, or NULL: Range; and the times of If-Modified-Since and If-Range. */
+    const char *range, *known_time, *range_time;
 };
+
+/* A time as HTTP has it: "Sun, 06 Nov 1994 08:49:37 GMT". */
+#define TIME_TEXT_SIZE 32
+void format_time(time_t when, char out[TIME_TEXT_SIZE]);
 
 /* What a response's body is. */
 struct content {
     const char *type;
-    int file;   /* whose content it is, or -1 */
-    char *page; /* made here, from malloc; or NULL */
-    int64_t offset;
-    int64_t size;
+    int file;                      /* whose content it is, or -1 */
+    char *page;                    /* made here, from malloc; or NULL */
+    int64_t offset, size;          /* of the part to be sent */
+    int64_t total;                 /* of all of it */
+    char modified[TIME_TEXT_SIZE]; /* when the file was */
 };
 
 /* session.c: a connection. What is here is all that it has between two events; its buffers are the
@@ -62,6 +69,9 @@ int parse_head(struct request *self, char *head, size_t size);
 
 /* content.c: looks for what the request names. The status. */
 int find_content(const struct server *server, struct request *request, struct content *out);
+
+/* range.c: what of it the client does not have, if it says so. The status. */
+int narrow_content(const struct request *request, struct content *content);
 
 /* response.c: writes the head, and the body, too, if that is small; `content` is then what is left
    of it. 0 or an error. */

@@ -1,7 +1,8 @@
 /*
  * A web server for the files of a directory: HTTP/1.1 with keep-alive and pipelining, GET and HEAD,
- * limits on what a client may send and on the time it may take, a page at /status, and an end at
- * SIGTERM or SIGINT that finishes what is being sent.
+ * parts of files (Range) and what has not changed (If-Modified-Since), limits on what a client may
+ * send and on the time it may take, a page at /status, and an end at SIGTERM or SIGINT that
+ * finishes what is being sent.
  *
  *     httpd DIR PORT           serves; port 0: a free one. Prints the address.
  *     httpd DIR PORT TRACE     and records all it does to that file, for https://ui.perfetto.dev

@@ -104,6 +104,12 @@ static int parse_field(struct request *self, char *line)
         return parse_length(self, value);
     } else if (strcasecmp(line, "Transfer-Encoding") == 0) {
         return 501;
+    } else if (strcasecmp(line, "Range") == 0) {
+        self->range = value;
+    } else if (strcasecmp(line, "If-Modified-Since") == 0) {
+        self->known_time = value;
+    } else if (strcasecmp(line, "If-Range") == 0) {
+        self->range_time = value;
     }
     return 0;
 }

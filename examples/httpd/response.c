@@ -17,13 +17,16 @@ static const char *reason(int status)
 {
     switch (status) {
     case 200: return "OK";
+    case 206: return "Partial Content";
     case 301: return "Moved Permanently";
+    case 304: return "Not Modified";
     case 400: return "Bad Request";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 408: return "Request Timeout";
     case 413: return "Content Too Large";
     case 414: return "URI Too Long";
+    case 416: return "Range Not Satisfiable";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";
@@ -41,21 +44,36 @@ static char *add_location(char *out, const char *target)
     return out + sprintf(out, "/\r\n");
 }
 
-static char *add_head(char *out, int status, const struct request *request, const char *type,
-                      int64_t size, bool keep_alive)
+/* What is said of a file, and of the part of it. */
+static char *add_file(char *out, int status, const struct content *content)
 {
-    char date[64];
-    time_t now = time(NULL);
+    out += sprintf(out, "Last-Modified: %s\r\nAccept-Ranges: bytes\r\n", content->modified);
+    if (status == 206)
+        out += sprintf(out, "Content-Range: bytes %" PRId64 "-%" PRId64 "/%" PRId64 "\r\n",
+                       content->offset, content->offset + content->size - 1, content->total);
+    if (status == 416)
+        out += sprintf(out, "Content-Range: bytes */%" PRId64 "\r\n", content->total);
+    return out;
+}
 
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
-    out += sprintf(out,
-                   "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %" PRId64
-                   "\r\nX-Content-Type-Options: nosniff\r\n%s%s",
-                   status, reason(status), date, type, size,
-                   status == 405 ? "Allow: GET, HEAD\r\n" : "",
-                   !keep_alive          ? "Connection: close\r\n"
-                   : request->is_http10 ? "Connection: keep-alive\r\n"
-                                        : "");
+static char *add_head(char *out, int status, const struct request *request,
+                      const struct content *content, bool keep_alive)
+{
+    char date[TIME_TEXT_SIZE];
+
+    format_time(time(NULL), date);
+    out += sprintf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, reason(status), date);
+    if (status != 304)
+        out += sprintf(out,
+                       "Content-Type: %s\r\nContent-Length: %" PRId64
+                       "\r\nX-Content-Type-Options: nosniff\r\n",
+                       content->type, content->size);
+    if (content->file >= 0)
+        out = add_file(out, status, content);
+    if (status == 405)
+        out += sprintf(out, "Allow: GET, HEAD\r\n");
+    if (!keep_alive || request->is_http10)
+        out += sprintf(out, "Connection: %s\r\n", keep_alive ? "keep-alive" : "close");
     if (status == 301)
         out = add_location(out, request->target);
     return out + sprintf(out, "\r\n");
@@ -69,10 +87,10 @@ static char *add_body(char *out, struct content *content)
     if (content->page != NULL)
         memcpy(out, content->page, (size_t)size);
     else
-        size = pread(content->file, out, (size_t)size, 0);
+        size = pread(content->file, out, (size_t)size, content->offset);
     if (size <= 0)
         return out;
-    content->offset = size;
+    content->offset += size;
     content->size -= size;
     return out + size;
 }
@@ -81,21 +99,22 @@ int write_response(const aloop_stream *stream, int status, const struct request 
                    struct content *content, bool keep_alive)
 {
     char out[HEAD_ROOM + SMALL];
-    char text[64];
+    char text[64] = "";
     char *end;
 
-    if (status == 200) {
-        end = add_head(out, 200, request, content->type, content->size, keep_alive);
-    } else {
-        int length = snprintf(text, sizeof text, "%d %s\n", status, reason(status));
-
-        end = add_head(out, status, request, "text/plain; charset=utf-8", length, keep_alive);
-        if (!request->is_head)
-            end += sprintf(end, "%s", text);
-    }
-    if (request->is_head)
+    /* None of the content, but a line of text for whoever reads it. */
+    if (status != 200 && status != 206) {
+        content->type = "text/plain; charset=utf-8";
         content->size = 0;
-    else if (content->size <= SMALL)
+        if (status != 304)
+            content->size = snprintf(text, sizeof text, "%d %s\n", status, reason(status));
+    }
+    end = add_head(out, status, request, content, keep_alive);
+    if (request->is_head || text[0] != '\0' || status == 304)
+        content->size = 0;
+    if (!request->is_head)
+        end += sprintf(end, "%s", text);
+    if (content->size > 0 && content->size <= SMALL)
         end = add_body(end, content);
     return aloop_stream_write_nowait(stream, out, (size_t)(end - out));
 }

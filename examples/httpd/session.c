@@ -96,6 +96,8 @@ static int answer(struct session *self, int status)
     }
     if (status == 0)
         status = find_content(self->server, &request, &self->content);
+    if (status == 200)
+        status = narrow_content(&request, &self->content);
     self->server->requests++;
     self->body_size = request.body_size;
     self->keep_alive =

@@ -66,6 +66,16 @@ expect "two on one connection" "1 0" \
 curl -s --max-time 60 -o "$scratch/copy" "$url/large.bin"
 if cmp -s "$scratch/copy" "$scratch/root/large.bin"; then same=yes; else same=no; fi
 expect "a large file" yes $same
+curl -s --max-time 20 -r 1000000-1999999 -o "$scratch/part" "$url/large.bin"
+tail -c +1000001 "$scratch/root/large.bin" | head -c 1000000 >"$scratch/wanted"
+if cmp -s "$scratch/part" "$scratch/wanted"; then same=yes; else same=no; fi
+expect "a part of it" yes $same
+head -c 3000000 "$scratch/root/large.bin" >"$scratch/part"
+curl -s --max-time 20 -C - -o "$scratch/part" "$url/large.bin"
+if cmp -s "$scratch/part" "$scratch/root/large.bin"; then same=yes; else same=no; fi
+expect "a download that goes on" yes $same
+expect "a part beyond the end" 416 "$(code -r 99999999- "$url/large.bin")"
+expect "what has not changed" 304 "$(code -z "$scratch/root/hello.txt" "$url/hello.txt")"
 
 if command -v wrk >/dev/null; then
     wrk -t1 -c32 -d1s "$url/hello.txt" >"$scratch/wrk"
