@@ -20,7 +20,7 @@ typedef struct aloop_scope {
     struct aloop_scope *outer;
     aloop_task *task; /* NULL: not entered */
     aloop_frame *frame;
-    uint64_t timer[3];
+    uint64_t timer[5];
     unsigned finally_depth; /* the task's when the scope was entered ... */
     unsigned cancelling;    /* ... and its count of requests to cancel */
     unsigned saved_finally_base;

@@ -36,6 +36,12 @@ static inline int highest_bit(uint64_t number)
 #endif
 }
 
+/* That of the lowest. */
+static inline int lowest_bit(uint64_t number)
+{
+    return highest_bit(number & (~number + 1));
+}
+
 #ifdef __SANITIZE_ADDRESS__
 #define HAVE_ASAN 1
 #elif defined(__has_feature)

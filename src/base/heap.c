@@ -158,8 +158,15 @@ void heap_place(struct heap *heap, struct heap_node *node)
     node->index = (uint32_t)hole;
 }
 
+void heap_insert(struct heap *heap, struct heap_node *node)
+{
+    DEBUG_ASSERT(!heap_is_resident(node) && heap->count < heap->reserved);
+    node->armed = 1;
+    sift_up(heap, heap->count++, entry_of(node));
+}
+
 /* The node at the top, which is dead, leaves the array. */
-static void drop_top(struct heap *heap)
+void heap_drop_top(struct heap *heap)
 {
     struct heap_node *node = heap->entries[0].node;
 
@@ -169,13 +176,21 @@ static void drop_top(struct heap *heap)
         heap->on_dropped(heap->context, node);
 }
 
+struct heap_node *heap_take_top(struct heap *heap)
+{
+    struct heap_node *node = heap->entries[0].node;
+
+    take_out(heap, 0);
+    return node;
+}
+
 /* Settles the top, if it is not exactly what it seems. True if it had to be changed. */
 static bool settle_top(struct heap *heap)
 {
     const struct heap_entry *top = &heap->entries[0];
 
     if (ALOOP_UNLIKELY(!top->node->armed)) {
-        drop_top(heap);
+        heap_drop_top(heap);
         return true;
     }
     if (top->sequence != top->node->sequence) {

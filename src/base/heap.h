@@ -100,6 +100,10 @@ static inline bool heap_is_armed(const struct heap_node *node)
 void heap_place(struct heap *heap, struct heap_node *node);
 void heap_sweep(struct heap *heap);
 
+/* Arms a node that is not resident, for the deadline and with the sequence that it has by now: for
+   one that has waited elsewhere. Its place must be reserved. */
+void heap_insert(struct heap *heap, struct heap_node *node);
+
 /* Sets the node's deadline, whether it was armed or not. Its sequence is drawn anew. */
 static inline void heap_arm(struct heap *heap, struct heap_node *node, int64_t deadline)
 {
@@ -131,6 +135,34 @@ static inline bool heap_cancel(struct heap *heap, struct heap_node *node)
 
 /* Disarms, and takes the node out of the array now, without calling on_dropped for it. */
 void heap_remove(struct heap *heap, struct heap_node *node);
+
+/* For who keeps late nodes elsewhere, step by step what heap_pop_due() does by itself. The key at
+   the top of the array, which is never later than the truth; INT64_MAX if there is none. */
+static inline int64_t heap_top_deadline(const struct heap *heap)
+{
+    return heap->count > 0 ? heap->entries[0].deadline : INT64_MAX;
+}
+
+enum heap_top_state { HEAP_TOP_NONE, HEAP_TOP_SETTLED, HEAP_TOP_DEAD, HEAP_TOP_LATE };
+
+/* Is the node at the top what the array says, or cancelled, or put off? *out_node is the node, if
+   there is one. */
+static inline enum heap_top_state heap_top(const struct heap *heap, struct heap_node **out_node)
+{
+    const struct heap_entry *top = heap->entries;
+
+    if (heap->count == 0)
+        return HEAP_TOP_NONE;
+    *out_node = top->node;
+    if (ALOOP_UNLIKELY(!top->node->armed))
+        return HEAP_TOP_DEAD;
+    return top->sequence == top->node->sequence ? HEAP_TOP_SETTLED : HEAP_TOP_LATE;
+}
+
+/* Drops the node at the top, which is dead. */
+void heap_drop_top(struct heap *heap);
+/* Takes the node at the top out, which stays armed but is not resident. */
+struct heap_node *heap_take_top(struct heap *heap);
 
 /* The earliest armed node, NULL if none is. Corrects what laziness left at the top. */
 struct heap_node *heap_peek(struct heap *heap);

@@ -56,7 +56,7 @@ void aloop_metrics_read(const aloop *loop, aloop_metrics *out, size_t size)
         .tasks_created = loop->tasks_created,
         .tasks_done = loop->tasks_ended,
         .tasks = loop_task_count(loop),
-        .timers = heap_armed_count(&loop->timers),
+        .timers = timers_armed_count(&loop->timers),
         .fds = loop->watches.live,
         .ready = ready_count(&loop->ready),
         .pool_used = loop->pool.bytes_used,

@@ -73,7 +73,7 @@ void stream_wake_waiters(const struct stream *stream, bool is_for_writing)
 }
 
 /* Called where nothing may be run. */
-static void stream_timer_due(aloop *loop, struct heap_node *node)
+static void stream_timer_due(aloop *loop, struct timer *node)
 {
     struct stream *stream = CONTAINER_OF(node, struct stream, timer);
 
@@ -146,7 +146,7 @@ static int stream_make(aloop *loop, const aloop_stream_options *options,
         return error;
     if (ready_reserve(&loop->ready) < 0)
         return -ENOMEM;
-    if (heap_reserve(&loop->timers) < 0)
+    if (timers_reserve(&loop->timers) < 0)
         goto unreserve_ready;
     stream = slots_take(&streams->slots);
     if (stream == NULL)
@@ -161,11 +161,11 @@ static int stream_make(aloop *loop, const aloop_stream_options *options,
         options->close_timeout > 0 ? options->close_timeout : CLOSE_TIMEOUT_DEFAULT;
     stream->linger = options->linger;
     stream->idle_timeout = options->idle_timeout;
-    heap_node_init(&stream->timer, TIMER_KIND_STREAM);
+    timer_init(&stream->timer, TIMER_KIND_STREAM);
     *out_stream = stream;
     return 0;
 unreserve_timer:
-    heap_unreserve(&loop->timers);
+    timers_unreserve(&loop->timers);
 unreserve_ready:
     ready_unreserve(&loop->ready);
     return -ENOMEM;
@@ -282,8 +282,8 @@ void stream_release(struct stream *stream)
 
     buffer_fini(streams, &stream->in);
     buffer_fini(streams, &stream->out);
-    heap_remove(&stream->loop->timers, &stream->timer);
-    heap_unreserve(&stream->loop->timers);
+    timers_remove(&stream->loop->timers, &stream->timer);
+    timers_unreserve(&stream->loop->timers);
     stream->is_dead = true;
     if (stream->is_queued) {
         slots_retire(&streams->slots, stream);
@@ -337,7 +337,7 @@ struct stream *stream_of_op(const aloop_task *task, const aloop_op *op)
 void stream_touch(struct stream *stream)
 {
     if (stream->idle_timeout > 0 && !stream->is_closing)
-        heap_arm(&stream->loop->timers, &stream->timer,
+        timers_arm(&stream->loop->timers, &stream->timer,
                  time_add(stream->loop->now, stream->idle_timeout));
 }
 
@@ -369,7 +369,7 @@ int aloop_stream_set_idle_timeout(const aloop_stream *stream, aloop_ns timeout)
 
     if (found == NULL)
         return -EBADF;
-    (void)heap_cancel(&found->loop->timers, &found->timer);
+    (void)timers_cancel(&found->loop->timers, &found->timer);
     found->idle_timeout = timeout > 0 && timeout < ALOOP_NEVER ? timeout : 0;
     stream_touch(found);
     return 0;

@@ -47,7 +47,7 @@ struct stream {
     const aloop_transport *transport;
     void *context;
     aloop_socket socket; /* the context of a stream over an fd */
-    struct heap_node timer;
+    struct timer timer;
     aloop_ns idle_timeout;
     aloop_ns close_timeout;
     aloop_ns linger;

@@ -33,7 +33,7 @@ static void linger(struct stream *stream)
 
     if (!stream->is_lingering) {
         stream->is_lingering = true;
-        heap_arm(&stream->loop->timers, &stream->timer,
+        timers_arm(&stream->loop->timers, &stream->timer,
                  time_add(stream->loop->now, stream->linger));
     }
     for (int i = 0; i < 16; i++) {
@@ -91,7 +91,7 @@ void aloop_stream_close(const aloop_stream *handle)
         stream_end(stream, stream->write_error);
         return;
     }
-    heap_arm(&stream->loop->timers, &stream->timer,
+    timers_arm(&stream->loop->timers, &stream->timer,
              time_add(stream->loop->now, stream->close_timeout));
     stream_wake(stream);
 }

@@ -75,7 +75,7 @@ static void callback_release(aloop *loop, struct callback_slot *callback)
 {
     ready_unreserve(&loop->ready);
     if (callback->kind == CALLBACK_TIMER)
-        heap_unreserve(&loop->timers);
+        timers_unreserve(&loop->timers);
     slots_release(&loop->handles, callback);
 }
 
@@ -84,7 +84,7 @@ static void callback_release_if_unused(aloop *loop, struct callback_slot *callba
 {
     if (callback->is_queued || callback->is_running)
         return;
-    if (callback->kind == CALLBACK_TIMER && heap_is_resident(&callback->u.node))
+    if (callback->kind == CALLBACK_TIMER && timer_is_resident(&callback->u.timer))
         return;
     callback_release(loop, callback);
 }
@@ -112,7 +112,7 @@ static void run_timer(aloop *loop, void *arg)
         return;
     }
     /* Rescheduled after it came due and before its turn: the new time counts. */
-    if (heap_is_armed(&timer->u.node)) {
+    if (timer_is_armed(&timer->u.timer)) {
         loop->run_correction--;
         return;
     }
@@ -121,13 +121,13 @@ static void run_timer(aloop *loop, void *arg)
     timer->is_running = false;
     if (timer->is_cancelled)
         callback_release_if_unused(loop, timer);
-    else if (!timer->is_persistent && !heap_is_armed(&timer->u.node))
+    else if (!timer->is_persistent && !timer_is_armed(&timer->u.timer))
         callback_retire(loop, timer);
 }
 
-static void timer_due(aloop *loop, struct heap_node *node)
+static void timer_due(aloop *loop, struct timer *node)
 {
-    struct callback_slot *timer = CONTAINER_OF(node, struct callback_slot, u.node);
+    struct callback_slot *timer = CONTAINER_OF(node, struct callback_slot, u.timer);
 
     /* Still queued: the turn that collected it ended with an error, and it was rescheduled since.
      */
@@ -145,16 +145,16 @@ static void timer_dropped(void *context, struct heap_node *node)
 
     if (node->kind != TIMER_KIND_CALLBACK)
         return;
-    timer = CONTAINER_OF(node, struct callback_slot, u.node);
+    timer = CONTAINER_OF(node, struct callback_slot, u.timer.near);
     if (timer->is_cancelled)
         callback_release_if_unused(loop, timer);
 }
 
-void timers_init(aloop *loop)
+void callbacks_open(aloop *loop)
 {
-    heap_init(&loop->timers, &loop->memory);
-    loop->timers.on_dropped = timer_dropped;
-    loop->timers.context = loop;
+    timers_init(&loop->timers, &loop->memory);
+    loop->timers.near.on_dropped = timer_dropped;
+    loop->timers.near.context = loop;
     loop->on_due[TIMER_KIND_CALLBACK] = timer_due;
 }
 
@@ -163,17 +163,18 @@ static inline struct callback_slot *timer_make(aloop *loop, aloop_callback *run,
 {
     struct callback_slot *timer;
 
-    if (heap_reserve(&loop->timers) < 0)
+    if (timers_reserve(&loop->timers) < 0)
         return NULL;
     timer = callback_take(loop, CALLBACK_TIMER, run, arg);
     if (timer != NULL)
-        heap_node_init(&timer->u.node, TIMER_KIND_CALLBACK);
+        timer_init(&timer->u.timer, TIMER_KIND_CALLBACK);
     else
-        heap_unreserve(&loop->timers);
+        timers_unreserve(&loop->timers);
     return timer;
 }
 
-aloop_handle aloop_call_at(aloop *loop, aloop_ns when, aloop_callback *callback, void *arg)
+static ALWAYS_INLINE aloop_handle call_at(aloop *loop, aloop_ns when, aloop_callback *callback,
+                                          void *arg)
 {
     struct callback_slot *timer;
     int error = loop_guard(loop);
@@ -183,13 +184,18 @@ aloop_handle aloop_call_at(aloop *loop, aloop_ns when, aloop_callback *callback,
     timer = timer_make(loop, callback, arg);
     if (timer == NULL)
         return -ENOMEM;
-    heap_arm(&loop->timers, &timer->u.node, when);
+    timers_arm(&loop->timers, &timer->u.timer, when);
     return slots_number(timer);
+}
+
+aloop_handle aloop_call_at(aloop *loop, aloop_ns when, aloop_callback *callback, void *arg)
+{
+    return call_at(loop, when, callback, arg);
 }
 
 aloop_handle aloop_call_later(aloop *loop, aloop_ns delay, aloop_callback *callback, void *arg)
 {
-    return aloop_call_at(loop, time_add(loop->now, delay), callback, arg);
+    return call_at(loop, time_add(loop->now, delay), callback, arg);
 }
 
 aloop_handle aloop_create_timer(aloop *loop, aloop_callback *callback, void *arg)
@@ -218,7 +224,7 @@ int aloop_reschedule(aloop *loop, aloop_handle handle, aloop_ns when)
 
     if (timer == NULL || timer->kind != CALLBACK_TIMER)
         return -ENOENT;
-    heap_arm(&loop->timers, &timer->u.node, when);
+    timers_arm(&loop->timers, &timer->u.timer, when);
     return 0;
 }
 
@@ -233,25 +239,32 @@ aloop_ns aloop_when(const aloop *loop, aloop_handle handle)
 
     if (timer == NULL || timer->kind != CALLBACK_TIMER)
         return -ENOENT;
-    if (heap_is_armed(&timer->u.node) || timer->is_queued)
-        return timer->u.node.deadline;
+    if (timer_is_armed(&timer->u.timer) || timer->is_queued)
+        return timer_deadline(&timer->u.timer);
     return ALOOP_NEVER;
 }
 
 static bool cancel_timer(aloop *loop, struct callback_slot *timer)
 {
-    bool was_pending = heap_is_armed(&timer->u.node) || timer->is_queued || timer->is_persistent;
+    bool was_pending = timer_is_armed(&timer->u.timer) || timer->is_queued || timer->is_persistent;
 
+    if (ALOOP_LIKELY(timer_is_far(&timer->u.timer) && !timer->is_queued && !timer->is_running)) {
+        timers_remove(&loop->timers, &timer->u.timer);
+        callback_release(loop, timer);
+        return true;
+    }
     /* Marked first: sweeping the heap may drop the node, and with it the last reason to keep the
      * slot. */
     slots_retire(&loop->handles, timer);
     timer->is_cancelled = true;
     timer->run = cancelled;
     timer->arg = NULL;
-    if (!heap_is_resident(&timer->u.node))
+    if (timer_is_far(&timer->u.timer))
+        timers_remove(&loop->timers, &timer->u.timer);
+    if (!timer_is_resident(&timer->u.timer))
         callback_release_if_unused(loop, timer);
     else
-        heap_cancel(&loop->timers, &timer->u.node);
+        timers_cancel(&loop->timers, &timer->u.timer);
     return was_pending;
 }
 
@@ -380,8 +393,8 @@ bool aloop_cancel(aloop *loop, aloop_handle handle)
 
 void callbacks_close(aloop *loop)
 {
-    loop->timers.on_dropped = NULL;
-    heap_fini(&loop->timers);
+    loop->timers.near.on_dropped = NULL;
+    timers_fini(&loop->timers);
     slots_fini(&loop->handles);
 }
 
@@ -392,7 +405,7 @@ aloop_callback *callback_of_entry(const struct ready_entry *entry)
     if (run == run_timer || run == run_fd_callback) {
         const struct callback_slot *callback = entry->arg;
 
-        if (run == run_timer && heap_is_armed(&callback->u.node))
+        if (run == run_timer && timer_is_armed(&callback->u.timer))
             return NULL;
         run = callback->run;
     }

@@ -20,7 +20,7 @@ struct callback_slot {
     bool is_persistent; /* a timer that stays after it fired */
     /* Next to what is above: restarting a timer then touches one cache line more often than two. */
     union {
-        struct heap_node node; /* timer */
+        struct timer timer;
         struct watch *watch;   /* reader, writer */
     } u;
     aloop_callback *run;

@@ -6,7 +6,7 @@
 #define ALOOP_SRC_LOOP_INTERNAL_H
 
 #include "base/compiler.h"
-#include "base/heap.h"
+#include "base/timers.h"
 #include "base/histogram.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -120,8 +120,8 @@ struct aloop {
     uint64_t random; /* state of the order of task steps; 0: as they were queued */
 
     struct pool pool;
-    struct heap timers;
-    void (*on_due[TIMER_KIND_COUNT])(aloop *loop, struct heap_node *node);
+    struct timers timers;
+    void (*on_due[TIMER_KIND_COUNT])(aloop *loop, struct timer *node);
 
     struct poller *poller;
     struct slots handles; /* struct callback_slot: timers, readers, writers */
@@ -263,7 +263,7 @@ void trace_print(const aloop_trace_line *lines, size_t count, size_t more, int64
                  void *file);
 
 /* callback.c */
-void timers_init(aloop *loop);
+void callbacks_open(aloop *loop);
 void callbacks_close(aloop *loop);
 /* The program's callback behind an entry of the ready queue; NULL if it will not run. */
 aloop_callback *callback_of_entry(const struct ready_entry *entry);

@@ -166,7 +166,7 @@ static int loop_init(aloop *loop)
     map_init(&loop->notes, &loop->memory);
     slots_init(&loop->handles, &loop->memory, sizeof(struct callback_slot));
     slots_init(&loop->watches, &loop->memory, sizeof(struct watch));
-    timers_init(loop);
+    callbacks_open(loop);
     error = ready_init(&loop->ready, &loop->memory);
     if (error == 0)
         error = ready_reserve(&loop->ready); /* for the calls from other threads */

@@ -43,17 +43,26 @@ aloop_ns aloop_update_time(aloop *loop)
     return loop->now;
 }
 
+/* Is there something to do already? */
+static bool must_not_wait(const aloop *loop)
+{
+    return ready_count(&loop->ready) > 0 || loop->is_stopping || posts_are_pending(loop) ||
+           !list_is_empty(&loop->always_ready);
+}
+
+static aloop_ns time_left(const aloop *loop, aloop_ns deadline)
+{
+    return deadline <= loop->now ? 0 : time_sub(deadline, loop->now);
+}
+
 aloop_ns aloop_next_timeout(aloop *loop)
 {
-    const struct heap_node *first;
+    const struct timer *first;
 
-    if (ready_count(&loop->ready) > 0 || loop->is_stopping || posts_are_pending(loop) ||
-        !list_is_empty(&loop->always_ready))
+    if (must_not_wait(loop))
         return 0;
-    first = heap_peek(&loop->timers);
-    if (first == NULL)
-        return ALOOP_NEVER;
-    return first->deadline <= loop->now ? 0 : time_sub(first->deadline, loop->now);
+    first = timers_first(&loop->timers);
+    return first != NULL ? time_left(loop, timer_deadline(first)) : ALOOP_NEVER;
 }
 
 static int poll_now(aloop *loop, aloop_ns timeout, struct poller_event *events)
@@ -98,8 +107,12 @@ static int poll_virtually(aloop *loop, aloop_ns timeout, struct poller_event *ev
 
 static int wait_for_events(aloop *loop, aloop_ns max_wait, struct poller_event *events)
 {
-    aloop_ns timeout = aloop_next_timeout(loop);
+    aloop_ns timeout;
 
+    if (loop->is_virtual)
+        timeout = aloop_next_timeout(loop);
+    else
+        timeout = must_not_wait(loop) ? 0 : time_left(loop, timers_next(&loop->timers));
     if (!loop->is_virtual && timeout > 0 && timeout != ALOOP_NEVER) {
         /* The time is that of the last poll; what ran since then is part of the wait for a timer,
            though not of what the caller is ready to wait. */
@@ -149,15 +162,15 @@ static int collect_events(aloop *loop, const struct poller_event *events, int co
 
 static void collect_timers(aloop *loop)
 {
-    struct heap_node *node = heap_pop_due(&loop->timers, loop->now);
+    struct timer *timer = timers_pop_due(&loop->timers, loop->now);
 
-    if (node == NULL)
+    if (timer == NULL)
         return;
-    histogram_add(&loop->lag, time_sub(loop->now, node->deadline));
+    histogram_add(&loop->lag, time_sub(loop->now, timer_deadline(timer)));
     do {
-        loop->on_due[node->kind](loop, node);
-        node = heap_pop_due(&loop->timers, loop->now);
-    } while (node != NULL);
+        loop->on_due[timer->near.kind](loop, timer);
+        timer = timers_pop_due(&loop->timers, loop->now);
+    } while (timer != NULL);
 }
 
 /* How many callbacks may run before the next poll, judged by how long the last ones took. */

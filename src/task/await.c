@@ -95,10 +95,10 @@ bool task_begin_op(struct aloop_task *task)
 
 aloop_poll aloop_op_wait_until(aloop_task *task, aloop_ns deadline)
 {
-    if (task->has_timer && deadline >= task->timer.deadline && heap_is_armed(&task->timer))
+    if (task->has_timer && deadline >= timer_deadline(&task->timer) && timer_is_armed(&task->timer))
         return ALOOP_PENDING;
     task->has_timer = true;
-    heap_arm(&task->future.loop->timers, &task->timer, deadline);
+    timers_arm(&task->future.loop->timers, &task->timer, deadline);
     return ALOOP_PENDING;
 }
 

@@ -88,7 +88,7 @@ enum task_mode {
    follows the task in memory. */
 struct aloop_task {
     aloop_op op;            /* first: awaits build it in place. Its waiter stays, linked or not */
-    struct heap_node timer; /* wakes the task for its op's sake */
+    struct timer timer; /* wakes the task for its op's sake */
     struct list link;       /* in loop->tasks until it is done */
     /* From here to `future` all is zero at first. */
     aloop_scope *scope;          /* the innermost cancel scope */
@@ -226,7 +226,7 @@ void task_destroy(struct aloop_future *future);
 /* Ends a task that will not run again. */
 void task_finish(struct aloop_task *task, int64_t outcome);
 /* What a task's timer does when it is due. */
-void task_timer_due(aloop *loop, struct heap_node *node);
+void task_timer_due(aloop *loop, struct timer *node);
 /* The ready queue's entry of a task. */
 void task_step(aloop *loop, void *arg);
 /* aloop_op.waiter.notify of every op that waits in a task. */
@@ -344,7 +344,7 @@ static inline void op_ended(struct aloop_task *task)
     aloop_waiter_unlink(&task->op.waiter);
     if (task->has_timer) {
         task->has_timer = false;
-        (void)heap_cancel(&task->future.loop->timers, &task->timer);
+        (void)timers_cancel(&task->future.loop->timers, &task->timer);
     }
 }
 
@@ -404,7 +404,7 @@ void scope_fire(aloop_scope *scope);
 void scopes_lose_patience(struct aloop_task *task);
 /* Forgets news that was not delivered. */
 void scope_withdraw(aloop_scope *scope);
-void scope_timer_due(aloop *loop, struct heap_node *node);
+void scope_timer_due(aloop *loop, struct timer *node);
 void scope_set_deadline(aloop_scope *scope, aloop_ns deadline);
 aloop_ns scope_deadline(const aloop_scope *scope);
 /* The scope of a call; what its outcome is outside. */

@@ -11,15 +11,15 @@
  */
 #include "task/internal.h"
 
-_Static_assert(sizeof(struct heap_node) <= sizeof(((aloop_scope *)0)->timer),
+_Static_assert(sizeof(struct timer) <= sizeof(((aloop_scope *)0)->timer),
                "the public struct has room for a timer");
 
-static struct heap_node *scope_timer(aloop_scope *scope)
+static struct timer *scope_timer(aloop_scope *scope)
 {
-    return (struct heap_node *)(void *)scope->timer;
+    return (struct timer *)(void *)scope->timer;
 }
 
-static aloop_scope *scope_of_timer(struct heap_node *node)
+static aloop_scope *scope_of_timer(struct timer *node)
 {
     return CONTAINER_OF(node, aloop_scope, timer);
 }
@@ -33,7 +33,7 @@ void scope_enter_untimed(struct aloop_task *task, aloop_scope *scope, enum scope
                            .saved_finally_base = task->finally_base,
                            .cancelling = task->cancelling,
                            .kind = (unsigned char)kind};
-    heap_node_init(scope_timer(scope), TIMER_KIND_SCOPE);
+    timer_init(scope_timer(scope), TIMER_KIND_SCOPE);
     task->frame->flags |= FRAME_HAS_SCOPE;
     task->scope = scope;
 }
@@ -41,21 +41,21 @@ void scope_enter_untimed(struct aloop_task *task, aloop_scope *scope, enum scope
 int scope_enter(struct aloop_task *task, aloop_scope *scope, enum scope_kind kind,
                 aloop_ns deadline)
 {
-    struct heap *timers = &task->future.loop->timers;
+    struct timers *timers = &task->future.loop->timers;
 
     if (scope_is_entered(scope))
         return -EBUSY;
-    if (heap_reserve(timers) < 0)
+    if (timers_reserve(timers) < 0)
         return -ENOMEM;
     scope_enter_untimed(task, scope, kind);
     scope->flags = SCOPE_TIMED;
     if (deadline <= task->future.loop->now) {
         /* Not by way of the heap, which may not be looked at before the next await has ended. */
-        scope_timer(scope)->deadline = deadline;
+        scope_timer(scope)->near.deadline = deadline;
         scope->flags |= SCOPE_FIRED | SCOPE_PATIENT;
         task->alarm |= ALARM_SCOPE;
     } else if (deadline != ALOOP_NEVER) {
-        heap_arm(timers, scope_timer(scope), deadline);
+        timers_arm(timers, scope_timer(scope), deadline);
     }
     return 0;
 }
@@ -73,7 +73,7 @@ static void update_alarm(struct aloop_task *task)
 void scope_leave(aloop_scope *scope)
 {
     struct aloop_task *task = scope->task;
-    struct heap *timers = &task->future.loop->timers;
+    struct timers *timers = &task->future.loop->timers;
     aloop_scope **link = &task->scope;
 
     /* The innermost, unless the program leaves its scopes in another order than it entered them. */
@@ -81,8 +81,8 @@ void scope_leave(aloop_scope *scope)
         link = &(*link)->outer;
     *link = scope->outer;
     if (scope->flags & SCOPE_TIMED) {
-        heap_remove(timers, scope_timer(scope));
-        heap_unreserve(timers);
+        timers_remove(timers, scope_timer(scope));
+        timers_unreserve(timers);
     }
     scope->task = NULL;
     if (scope->flags & SCOPE_PATIENT && !(scope->flags & SCOPE_DELIVERED))
@@ -143,7 +143,7 @@ void scope_withdraw(aloop_scope *scope)
     update_alarm(scope->task);
 }
 
-void scope_timer_due(aloop *loop, struct heap_node *node)
+void scope_timer_due(aloop *loop, struct timer *node)
 {
     (void)loop;
     scope_fire(scope_of_timer(node));
@@ -151,19 +151,20 @@ void scope_timer_due(aloop *loop, struct heap_node *node)
 
 void scope_set_deadline(aloop_scope *scope, aloop_ns deadline)
 {
-    struct heap *timers = &scope->task->future.loop->timers;
+    struct timers *timers = &scope->task->future.loop->timers;
 
     if (deadline != ALOOP_NEVER)
-        heap_arm(timers, scope_timer(scope), deadline);
-    else if (heap_is_armed(scope_timer(scope)))
-        heap_cancel(timers, scope_timer(scope));
+        timers_arm(timers, scope_timer(scope), deadline);
+    else if (timer_is_armed(scope_timer(scope)))
+        timers_cancel(timers, scope_timer(scope));
 }
 
 aloop_ns scope_deadline(const aloop_scope *scope)
 {
-    const struct heap_node *timer = (const struct heap_node *)(const void *)scope->timer;
+    const struct timer *timer = (const struct timer *)(const void *)scope->timer;
 
-    return heap_is_armed(timer) || scope->flags & SCOPE_FIRED ? timer->deadline : ALOOP_NEVER;
+    return timer_is_armed(timer) || scope->flags & SCOPE_FIRED ? timer_deadline(timer)
+                                                               : ALOOP_NEVER;
 }
 
 /* --- the scope of a call with a deadline, or of one that may be cancelled inside ALOOP_FINALLY

@@ -93,8 +93,8 @@ static aloop_poll select_is_over(aloop_task *task, aloop_op *op, size_t step, si
         if (cases[case_at(op, i)].op.flags & OP_UNREF)
             case_drop(task, &cases[case_at(op, i)].op);
     }
-    if (heap_is_armed(&task->timer))
-        heap_cancel(&task->future.loop->timers, &task->timer);
+    if (timer_is_armed(&task->timer))
+        timers_cancel(&task->future.loop->timers, &task->timer);
     return (aloop_poll)case_at(op, step);
 }
 

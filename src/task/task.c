@@ -13,7 +13,7 @@ static aloop_frame *first_frame(struct aloop_task *task)
     return (aloop_frame *)(void *)((char *)task + TASK_HEAD_SIZE);
 }
 
-void task_timer_due(aloop *loop, struct heap_node *node)
+void task_timer_due(aloop *loop, struct timer *node)
 {
     (void)loop;
     task_wake(CONTAINER_OF(node, struct aloop_task, timer));
@@ -34,12 +34,12 @@ static struct aloop_task *task_alloc(aloop *loop, size_t frame_size)
 
     if (ready_reserve(&loop->ready) < 0)
         return NULL;
-    if (heap_reserve(&loop->timers) < 0)
+    if (timers_reserve(&loop->timers) < 0)
         goto unreserve_ready;
     task = pool_alloc(&loop->pool, TASK_HEAD_SIZE + frame_size);
     if (task != NULL)
         return task;
-    heap_unreserve(&loop->timers);
+    timers_unreserve(&loop->timers);
 unreserve_ready:
     ready_unreserve(&loop->ready);
     return NULL;
@@ -81,7 +81,7 @@ aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args
     if (loop->current_task != NULL && loop->current_task->locals != NULL)
         task->locals = locals_inherit(loop->current_task);
     future_init(&task->future, loop, FUTURE_TASK);
-    heap_node_init(&task->timer, TIMER_KIND_TASK);
+    timer_init(&task->timer, TIMER_KIND_TASK);
     frame_init(task->frame, coro, args);
     task->frame->task = task;
     /* The loop's own reference. */
@@ -130,9 +130,9 @@ void task_finish(struct aloop_task *task, int64_t outcome)
     task->alarm = 0;
     list_del(&task->link);
     loop->tasks_ended++;
-    if (heap_is_resident(&task->timer))
-        heap_remove(&loop->timers, &task->timer);
-    heap_unreserve(&loop->timers);
+    if (timer_is_resident(&task->timer))
+        timers_remove(&loop->timers, &task->timer);
+    timers_unreserve(&loop->timers);
     ready_unreserve(&loop->ready);
     if (ALOOP_UNLIKELY(outcome < 0))
         task_fail(task, outcome);

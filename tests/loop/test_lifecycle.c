@@ -298,9 +298,9 @@ static int calls_with_failure(struct fixture *f, int scenario, const int *fds, i
         succeeded += error == 0;
     }
     memory_probe_fail(&f->probe, 0, false);
-    assert_true(heap_verify(&f->loop->timers));
+    assert_true(timers_verify(&f->loop->timers));
     if (scenario == TIMER || scenario == PERSISTENT)
-        assert_int_equal(f->loop->timers.reserved, succeeded);
+        assert_int_equal(f->loop->timers.near.reserved, succeeded);
     for (int i = 0; i < 300; i++)
         if (handles[i] > 0 && scenario != READER && scenario != WRITER)
             assert_true(aloop_cancel(f->loop, handles[i]));

@@ -95,10 +95,10 @@ static void cancel_after_it_fired(void **state)
     for (int i = 0; i < 100; i++) {
         assert_false(aloop_cancel(f->loop, timers[i]));
         assert_int_equal(aloop_when(f->loop, timers[i]), -ENOENT);
-        assert_true(heap_verify(&f->loop->timers));
+        assert_true(timers_verify(&f->loop->timers));
     }
-    assert_int_equal(f->loop->timers.dead, 0);
-    assert_int_equal(f->loop->timers.reserved, 0);
+    assert_int_equal(f->loop->timers.near.dead, 0);
+    assert_int_equal(f->loop->timers.near.reserved, 0);
 }
 
 /* S11, P44: one that was cancelled causes no wakeup: the wait is for the next that lives. */
@@ -271,7 +271,7 @@ static void reschedule_collected_timer(void **state)
     run_out(f->loop);
     assert_true(victim.was_cancelled);
     assert_journal_is("");
-    assert_int_equal(f->loop->timers.reserved, 0);
+    assert_int_equal(f->loop->timers.near.reserved, 0);
 }
 
 static void inside_itself(aloop *loop, void *arg)
@@ -323,7 +323,7 @@ static void cancel_inside_its_callback(void **state)
     assert_true(victim.was_cancelled);
     assert_journal_is("y");
     assert_int_equal(f->loop->handles.live, 1);
-    assert_int_equal(f->loop->timers.reserved, 1);
+    assert_int_equal(f->loop->timers.near.reserved, 1);
 }
 
 /* A timer that stays: the same handle before and after it fired, until it is cancelled. */

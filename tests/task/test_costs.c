@@ -187,13 +187,13 @@ static int64_t run_deadlines(aloop *loop, int times)
     return aloop_run_in(loop, deadlines, .times = times);
 }
 
-struct timers {
+struct timeouts {
     ALOOP_FRAME;
     int times;
     aloop_handle timer;
 };
 
-ALOOP_CORO(timers)
+ALOOP_CORO(timeouts)
 {
     ALOOP_BEGIN;
     for (; self->times > 0; self->times--) {
@@ -206,7 +206,7 @@ ALOOP_CORO(timers)
 
 static int64_t run_timers(aloop *loop, int times)
 {
-    return aloop_run_in(loop, timers, .times = times);
+    return aloop_run_in(loop, timeouts, .times = times);
 }
 
 struct soons {
