@@ -28,7 +28,6 @@ static int resolve(const char *host, const char *service, const struct addrinfo 
                    struct addrinfo **out_list)
 {
     struct addrinfo *first, *second;
-    int error;
 
     if (strcmp(host, "both") != 0)
         return sys_default.getaddrinfo(host, service, hints, out_list);
@@ -38,11 +37,12 @@ static int resolve(const char *host, const char *service, const struct addrinfo 
     (void)sem_post(&resolver.begun);
     while (resolver.waits && sem_wait(&resolver.open) < 0)
         continue;
-    error = sys_default.getaddrinfo("127.0.0.1", service, hints, &first);
-    if (error == 0)
-        error = sys_default.getaddrinfo("127.0.0.2", service, hints, &second);
-    if (error < 0)
-        return error;
+    if (sys_default.getaddrinfo("127.0.0.1", service, hints, &first) < 0)
+        return -ALOOP_ENAMEFAIL;
+    if (sys_default.getaddrinfo("127.0.0.2", service, hints, &second) < 0) {
+        sys_freeaddrinfo(first);
+        return -ALOOP_ENAMEFAIL;
+    }
     first->ai_next = second;
     *out_list = first;
     atomic_fetch_add(&resolver.ended, 1);

@@ -227,6 +227,9 @@ DATAGRAM_TEST(a_receiver_that_others_have_filled)
     /* Who has a peer is told, and would come first now and then. */
     aloop_task_cancel(self->tasks[--self->count]);
     JOIN(self->count, -ECANCELED);
+    ALOOP_AWAIT(aloop_wait_for(aloop_send_to(&self->third, "?", 1, &self->addresses[0]),
+                               ALOOP_SEC(1)));
+    EXPECT(-ETIMEDOUT);
     fault_install();
     /* An address makes it one that is not told, though the socket has a peer. */
     self->task = io_start(aloop_send_to(&self->third, "!", 1, &self->addresses[0]));

@@ -10,7 +10,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define LARGE ((size_t)1 << 20)
@@ -248,35 +247,6 @@ FDS_TEST(more_than_there_is_place_for)
 
 FDS_RUN(more_than_there_is_place_for)
 
-/* Some arrived and some did not, because the table is full: those that did are closed. */
-static void limit_fds(rlim_t limit)
-{
-    struct rlimit limits;
-
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limits), 0);
-    limits.rlim_cur = limit < limits.rlim_max ? limit : limits.rlim_max;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limits), 0);
-}
-
-FDS_TEST(no_number_is_free)
-{
-    ALOOP_BEGIN;
-    OPEN(4);
-    self->before = io_count_fds();
-    ALOOP_TRY(aloop_send_fds(&self->pair[0], "x", 1, &self->out));
-    /* The next numbers are above all that are open. */
-    limit_fds((rlim_t)self->sent[3] + 3);
-    ALOOP_AWAIT(aloop_recv_fds(&self->pair[1], self->small, 16, &self->in));
-    limit_fds(1024);
-    EXPECT(-EMFILE);
-    assert_int_equal(self->in.count, 0);
-    assert_int_equal(io_count_fds(), self->before);
-    CLOSE();
-    ALOOP_END;
-}
-
-FDS_RUN(no_number_is_free)
-
 /* P88, P108, P89. */
 FDS_TEST(waiting_for_fds)
 {
@@ -391,7 +361,6 @@ int main(void)
         ON_EACH_POLLER(test_pieces_carry_the_fds_once),
         ON_EACH_POLLER(test_much_behind_an_fd),
         ON_EACH_POLLER(test_more_than_there_is_place_for),
-        ON_EACH_POLLER(test_no_number_is_free),
         ON_EACH_POLLER(test_waiting_for_fds),
         ON_EACH_POLLER(test_errors_of_the_system_come_as_they_are),
         ON_EACH_POLLER(test_credentials),
