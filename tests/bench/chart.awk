@@ -92,6 +92,9 @@ FNR == 1 { next }
 
 {
     split_line($0, field)
+    # A window too short for the clock that was read.
+    if (field[7] <= 0 || field[9] <= 0)
+        next
     section = field[1] ": " field[4]
     if (!(section in section_rows))
         sections[++section_count] = section
