@@ -98,7 +98,7 @@ double bench_rss(void)
 {
     struct rusage usage;
     FILE *file = fopen("/proc/self/statm", "r");
-    unsigned long long size, resident;
+    unsigned long long size, resident = 0;
     int found = 0;
 
     if (file != NULL) {

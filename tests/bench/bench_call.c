@@ -88,10 +88,9 @@ ALOOP_CORO(waiter)
 {
     ALOOP_BEGIN;
     for (; self->times > 0; self->times--) {
-        aloop *loop = aloop_get_running_loop();
-
-        self->future = aloop_create_future(loop);
-        bench_check(aloop_call_soon(loop, set, self->future) >= 0, "aloop_call_soon");
+        self->future = aloop_create_future(aloop_get_running_loop());
+        bench_check(aloop_call_soon(aloop_get_running_loop(), set, self->future) >= 0,
+                    "aloop_call_soon");
         ALOOP_TRY(aloop_join_unref(self->future));
     }
     ALOOP_END;
