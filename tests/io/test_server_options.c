@@ -142,6 +142,29 @@ SERVER_TEST(several_addresses)
 
 SERVER_RUN(several_addresses, ALOOP_CLOCK_MONOTONIC)
 
+/* However many wait to be accepted, others have their turn after so many of them. */
+SERVER_TEST(accepts_per_turn)
+{
+    ALOOP_BEGIN;
+    listen_at_path(&self->options, &self->address);
+    self->options.accepts_per_turn = 2;
+    SERVE(session);
+    ALOOP_TRY(aloop_sleep(0));
+    for (self->i = 0; self->i < PEERS; self->i++)
+        CONNECT(self->i);
+    assert_int_equal(aloop_server_connections(&self->server), 0);
+    for (self->i = 0; self->i < PEERS; self->i = self->j) {
+        ALOOP_TRY(aloop_sleep(0));
+        self->j = (int)aloop_server_connections(&self->server);
+        assert_in_range(self->j - self->i, 0, 2);
+    }
+    while (self->i > 0)
+        aloop_socket_close(&self->peers[--self->i]);
+    ALOOP_END;
+}
+
+SERVER_RUN(accepts_per_turn, ALOOP_CLOCK_VIRTUAL)
+
 /* The backlog is the system's to keep to; it is told what the program says. */
 static int last_backlog;
 
@@ -176,6 +199,7 @@ int main(void)
         ON_EACH_POLLER(test_idle_timeouts),
         ON_EACH_POLLER(test_a_shared_port),
         ON_EACH_POLLER(test_several_addresses),
+        ON_EACH_POLLER(test_accepts_per_turn),
         ON_EACH_POLLER(test_the_backlog),
     };
 
