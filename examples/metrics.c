@@ -131,6 +131,8 @@ ALOOP_CORO(session)
 
 /* --- the work --- */
 
+static double results[WORKERS];
+
 struct worker {
     ALOOP_FRAME;
     unsigned number;
@@ -138,13 +140,11 @@ struct worker {
 
 ALOOP_CORO(worker)
 {
-    volatile unsigned sink = 0;
-
     ALOOP_BEGIN;
     for (;;) {
         ALOOP_TRY(aloop_sleep(ALOOP_MS(1 + self->number)));
         for (unsigned i = 0; i < 1000 * self->number; i++)
-            sink += i;
+            results[self->number] = results[self->number] / 2 + i;
     }
     ALOOP_END;
 }
