@@ -320,15 +320,12 @@ static NOINLINE void run_child(struct child *child)
 
 /* --- in the parent --- */
 
+#ifdef HAVE_VFORK
 static bool needs_fork(const struct sys_spawn *request)
 {
-#ifdef HAVE_VFORK
     return request->uid != (uid_t)-1 || request->gid != (gid_t)-1 || request->groups != NULL;
-#else
-    (void)request;
-    return true;
-#endif
 }
+#endif
 
 /* Nothing else: what this function has on its stack, the child and the parent use in turn. */
 static NOINLINE pid_t begin(struct child *child)

@@ -201,7 +201,7 @@ static void test_fork(void **state)
     assert_true(aloop_run_once(self->loop, 0) >= 0);
     pid = fork();
     if (pid == 0)
-        _exit(in_fork(self, &process, task));
+        process_leave(in_fork(self, &process, task));
     while (waitpid(pid, &status, 0) < 0)
         assert_int_equal(errno, EINTR);
     assert_true(WIFEXITED(status));
@@ -227,7 +227,7 @@ static void test_fork_closing(void **state)
     pid = fork();
     if (pid == 0) {
         aloop_process_close(&process);
-        _exit(aloop_close(self->loop) == 0 ? 0 : 1);
+        process_leave(aloop_close(self->loop) == 0 ? 0 : 1);
     }
     while (waitpid(pid, &status, 0) < 0)
         assert_int_equal(errno, EINTR);

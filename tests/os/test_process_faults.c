@@ -29,16 +29,14 @@ PROCESS_CORO(life)
                     self->output.returncode == ALOOP_RETURNCODE_UNKNOWN);
     }
     ALOOP_FINALLY;
+    ALOOP_AWAIT(aloop_process_stop(&self->process, 0, NULL));
     aloop_process_close(&self->process);
     ALOOP_END;
 }
 
 static int64_t live(struct process_state *self)
 {
-    int64_t result = aloop_run_in(self->loop, life, .state = self);
-
-    assert_true(aloop_run_once(self->loop, 0) >= 0);
-    return result;
+    return aloop_run_in(self->loop, life, .state = self);
 }
 
 /* A child that was started, and that we could not watch, is gone as well: killed and waited for,

@@ -201,7 +201,7 @@ PROCESS_CORO(foreign_child)
     ALOOP_BEGIN;
     self->i = fork();
     if (self->i == 0)
-        _exit(7);
+        process_leave(7);
     await_zombie(self->i);
     process_shell("exit 3", &self->process);
     EXPECT_CODE(3);
