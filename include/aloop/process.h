@@ -27,6 +27,8 @@
  * BSDs and macOS). Somebody who waits for any child (waitpid(-1), or SIGCHLD ignored) takes that
  * end from us: the return code is then ALOOP_RETURNCODE_UNKNOWN, and the exception handler is told.
  *
+ * With the virtual clock time does not wait for children, as it waits for no fd.
+ *
  * A child of a fork() has none of its parent's children: what it does to them is -ECHILD, and
  * closing its copy of the loop does not touch them.
  *
