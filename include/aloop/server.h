@@ -44,9 +44,9 @@ typedef struct aloop_server_options {
     const int *fds;
     size_t fd_count;
     const aloop_listen_options *listen; /* for the addresses; NULL: the defaults */
-    /* Of each connection's stream; NULL: the defaults. With an idle_timeout, what the coroutine of a
-       connection that has not moved a byte for so long reads or writes fails with -ETIMEDOUT: it
-       is not cancelled, and has its say before the connection is closed. */
+    /* Of each connection's stream; NULL: the defaults. With an idle_timeout, reading and writing
+       fail with -ETIMEDOUT once a connection has not moved a byte for so long: its coroutine is not
+       cancelled, and ends in its own way. */
     const aloop_stream_options *stream;
     /* With so many connections the server accepts no more until one has ended; they wait in the
        backlog. 0: no limit. */
