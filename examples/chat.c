@@ -146,18 +146,12 @@ struct main_task {
 ALOOP_CORO(main_task)
 {
     char text[ALOOP_ADDRESS_TEXT_MAX];
-    int error;
 
     ALOOP_BEGIN;
-    error = aloop_broadcast_init(&self->room, NULL, sizeof(struct line), ROOM);
-    if (error == 0)
-        error = aloop_address_ip(&self->address, "127.0.0.1", self->port);
-    if (error == 0)
-        error = aloop_socket_listen(NULL, &self->address, NULL, &self->listener);
-    if (error == 0)
-        error = aloop_socket_address(&self->listener, &self->address);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_broadcast_init(&self->room, NULL, sizeof(struct line), ROOM));
+    ALOOP_CHECK(aloop_address_ip(&self->address, "127.0.0.1", self->port));
+    ALOOP_CHECK(aloop_socket_listen(NULL, &self->address, NULL, &self->listener));
+    ALOOP_CHECK(aloop_socket_address(&self->listener, &self->address));
     aloop_address_format(&self->address, text, sizeof text);
     printf("the room is at %s\n", text);
     fflush(stdout);

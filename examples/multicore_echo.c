@@ -205,14 +205,11 @@ ALOOP_CORO(main_task)
 {
     struct fleet *fleet = self->fleet;
     char text[ALOOP_ADDRESS_TEXT_MAX];
-    int error;
 
     ALOOP_BEGIN;
     fleet->loop = aloop_ref(aloop_get_running_loop());
     while (fleet->started < self->count) {
-        error = start_worker(fleet);
-        if (error < 0)
-            ALOOP_RETURN(error);
+        ALOOP_CHECK(start_worker(fleet));
         while (fleet->known < fleet->started) {
             aloop_event_clear(&fleet->news);
             ALOOP_TRY(aloop_event_wait(&fleet->news));

@@ -70,7 +70,6 @@ struct session {
     aloop_stream server;
     const struct target *target;
     aloop_group group;
-    bool is_whole;
 };
 
 ALOOP_CORO(session)
@@ -82,9 +81,8 @@ ALOOP_CORO(session)
     ALOOP_TRY(aloop_group_start(&self->group, pump, .from = self->stream, .to = self->server));
     ALOOP_TRY(aloop_group_start(&self->group, pump, .from = self->server, .to = self->stream));
     ALOOP_TRY(aloop_group_wait(&self->group));
-    self->is_whole = true;
     ALOOP_FINALLY;
-    if (self->is_whole) {
+    if (ALOOP_OUTCOME >= 0) {
         aloop_stream_close(&self->server);
         aloop_stream_close(&self->stream);
     } else {
@@ -132,20 +130,14 @@ struct demo {
 
 ALOOP_CORO(demo)
 {
-    int error;
-
     ALOOP_BEGIN;
     ALOOP_TRY(aloop_connect(&self->address, &self->sock));
-    error = aloop_stream_open(&self->sock, NULL, &self->stream);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_stream_open(&self->sock, NULL, &self->stream));
     self->data = calloc(1, DEMO_SIZE);
     if (self->data == NULL)
         ALOOP_RETURN(-ENOMEM);
     ALOOP_TRY(aloop_stream_write(&self->stream, self->data, DEMO_SIZE));
-    error = aloop_stream_write_eof(&self->stream);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_stream_write_eof(&self->stream));
     printf("the client has sent %zu bytes, and ends\n", DEMO_SIZE);
     ALOOP_TRY(aloop_stream_read_to_end(&self->stream, 1000, &self->answer));
     printf("the server got %.*s", (int)self->answer.size, self->answer.data);
@@ -182,13 +174,10 @@ ALOOP_CORO(main_task)
     aloop_server_options options = {
         .size = sizeof options, .addresses = &self->address, .address_count = 1, .stream = &stream};
     char text[ALOOP_ADDRESS_TEXT_MAX];
-    int error;
 
     ALOOP_BEGIN;
     aloop_set_exception_handler(aloop_get_running_loop(), complain, NULL);
-    error = aloop_address_ip(&self->address, "127.0.0.1", self->port);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_address_ip(&self->address, "127.0.0.1", self->port));
     ALOOP_TRY(aloop_start_server(&self->proxy, &options, session, .target = &self->target));
     if (self->is_demo)
         ALOOP_TRY(aloop_start_server(&self->server, &options, counter));
@@ -196,9 +185,7 @@ ALOOP_CORO(main_task)
         snprintf(self->service, sizeof self->service, "%d", aloop_address_port(&self->address));
         self->target = (struct target){.host = "127.0.0.1", .service = self->service};
     }
-    error = aloop_server_address(&self->proxy, 0, &self->address);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_server_address(&self->proxy, 0, &self->address));
     aloop_address_format(&self->address, text, sizeof text);
     printf("the proxy is at %s\n", text);
     fflush(stdout);

@@ -28,12 +28,8 @@ struct main_task {
 
 ALOOP_CORO(main_task)
 {
-    int error;
-
     ALOOP_BEGIN;
-    error = aloop_socket_pair(NULL, self->pair);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_socket_pair(NULL, self->pair));
     ALOOP_AWAIT(aloop_wait_for(aloop_recv(&self->pair[0], self->buffer, 16), ALOOP_MS(50)));
     printf("nobody sends: %s\n", aloop_strerror(self->result));
 

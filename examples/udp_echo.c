@@ -103,12 +103,8 @@ struct demo {
 
 ALOOP_CORO(demo)
 {
-    int error;
-
     ALOOP_BEGIN;
-    error = aloop_datagram_open(NULL, NULL, &self->address, NULL, &self->sock);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_datagram_open(NULL, NULL, &self->address, NULL, &self->sock));
     ALOOP_TRY(aloop_call(ask, .sock = &self->sock, .size = 5));
     ALOOP_TRY(aloop_call(ask, .sock = &self->sock, .size = 0));
     ALOOP_TRY(aloop_call(ask, .sock = &self->sock, .size = 1400));
@@ -132,16 +128,11 @@ struct main_task {
 ALOOP_CORO(main_task)
 {
     char text[ALOOP_ADDRESS_TEXT_MAX];
-    int error;
 
     ALOOP_BEGIN;
-    error = aloop_address_ip(&self->address, "127.0.0.1", self->port);
-    if (error == 0)
-        error = aloop_datagram_open(NULL, &self->address, NULL, NULL, &self->sock);
-    if (error == 0)
-        error = aloop_socket_address(&self->sock, &self->address);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_address_ip(&self->address, "127.0.0.1", self->port));
+    ALOOP_CHECK(aloop_datagram_open(NULL, &self->address, NULL, NULL, &self->sock));
+    ALOOP_CHECK(aloop_socket_address(&self->sock, &self->address));
     aloop_address_format(&self->address, text, sizeof text);
     printf("listening at %s\n", text);
     fflush(stdout);

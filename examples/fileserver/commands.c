@@ -80,8 +80,6 @@ ALOOP_CORO_EXPORT(list)
 
 ALOOP_CORO_EXPORT(get)
 {
-    int error;
-
     ALOOP_BEGIN;
     ALOOP_AWAIT_TO(self->fd,
                    aloop_file_open(self->path.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0));
@@ -91,9 +89,7 @@ ALOOP_CORO_EXPORT(get)
         ALOOP_RETURN(refuse(&self->stream, -EISDIR));
     if (self->result < 0)
         ALOOP_RETURN(refuse(&self->stream, self->result));
-    error = accept_size(&self->stream, self->status.size);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(accept_size(&self->stream, self->status.size));
     ALOOP_TRY(aloop_stream_sendfile(&self->stream, self->fd, 0, self->status.size));
     /* Shorter than it was: so the connection must be. */
     ALOOP_RETURN(self->result < self->status.size);
@@ -109,8 +105,6 @@ ALOOP_CORO_EXPORT(get)
  */
 ALOOP_CORO_EXPORT(put)
 {
-    int error;
-
     ALOOP_BEGIN;
     snprintf(self->upload.text, sizeof self->upload.text, "%s/.upload-%ld-%u", self->share->folder,
              (long)getpid(), self->share->uploads++);
@@ -135,8 +129,8 @@ ALOOP_CORO_EXPORT(put)
     self->is_stored = self->result >= 0;
     if (self->is_stored)
         ALOOP_RETURN(accept_size(&self->stream, self->size));
-    error = refuse(&self->stream, self->result);
-    ALOOP_RETURN(error < 0 ? error : self->offset < self->size);
+    ALOOP_CHECK(refuse(&self->stream, self->result));
+    ALOOP_RETURN(self->offset < self->size);
     ALOOP_FINALLY;
     if (self->fd >= 0)
         ALOOP_AWAIT(aloop_file_close(self->fd));

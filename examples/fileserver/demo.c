@@ -27,13 +27,9 @@ static bool is_more(const struct demo *self)
 
 ALOOP_CORO_EXPORT(demo)
 {
-    int error;
-
     ALOOP_BEGIN;
     ALOOP_TRY(aloop_connect(&self->address, &self->sock));
-    error = aloop_stream_open(&self->sock, NULL, &self->stream);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_stream_open(&self->sock, NULL, &self->stream));
     for (self->i = 0; self->i < sizeof commands / sizeof commands[0]; self->i++) {
         printf("%.*s\n", (int)strcspn(commands[self->i], "\n"), commands[self->i]);
         ALOOP_TRY(aloop_stream_write(&self->stream, commands[self->i], strlen(commands[self->i])));

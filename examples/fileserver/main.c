@@ -132,13 +132,10 @@ ALOOP_CORO(main_task)
                                     .stream = &stream,
                                     .max_connections = CONNECTIONS_MAX};
     char text[ALOOP_ADDRESS_TEXT_MAX];
-    int error;
 
     ALOOP_BEGIN;
     ALOOP_TRY(aloop_start_server(&share->server, &options, session, .share = share));
-    error = aloop_server_address(&share->server, 0, &share->address);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_server_address(&share->server, 0, &share->address));
     aloop_address_format(&share->address, text, sizeof text);
     printf("serving at %s\n", text);
     fflush(stdout);

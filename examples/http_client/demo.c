@@ -40,16 +40,11 @@ ALOOP_CORO_EXPORT(demo)
     static const char *const paths[] = {"/moved", "/length", "/end", "/short", "/nothing"};
     aloop_server_options options = {
         .size = sizeof options, .addresses = &self->address, .address_count = 1};
-    int error;
 
     ALOOP_BEGIN;
-    error = aloop_address_ip(&self->address, "127.0.0.1", 0);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_address_ip(&self->address, "127.0.0.1", 0));
     ALOOP_TRY(aloop_start_server(&self->server, &options, session));
-    error = aloop_server_address(&self->server, 0, &self->address);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_server_address(&self->server, 0, &self->address));
     for (self->i = 0; self->i < sizeof paths / sizeof paths[0]; self->i++) {
         snprintf(self->url, sizeof self->url, "http://localhost:%d%s",
                  aloop_address_port(&self->address), paths[self->i]);

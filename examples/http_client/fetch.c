@@ -116,7 +116,7 @@ static bool has_body(const struct response *response)
 ALOOP_CORO_EXPORT(fetch)
 {
     char request[3072];
-    int length, error;
+    int length;
 
     ALOOP_BEGIN;
     ALOOP_TRY(aloop_wait_for(
@@ -128,9 +128,7 @@ ALOOP_CORO_EXPORT(fetch)
                       "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: libaloop/%s\r\n"
                       "Accept: */*\r\nConnection: close\r\n\r\n",
                       self->url->path, self->url->authority, aloop_version());
-    error = aloop_stream_write_nowait(&self->stream, request, (size_t)length);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_stream_write_nowait(&self->stream, request, (size_t)length));
     ALOOP_TRY(aloop_call(read_head, .stream = self->stream, .response = self->response));
     if (self->response->is_chunked && has_body(self->response))
         ALOOP_TRY(aloop_call(copy_chunks, .stream = self->stream));

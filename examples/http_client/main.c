@@ -18,9 +18,7 @@ ALOOP_CORO_EXPORT(get)
     int error;
 
     ALOOP_BEGIN;
-    error = parse_url(self->text, &self->url);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(parse_url(self->text, &self->url));
     for (;;) {
         ALOOP_TRY(aloop_call(fetch, .url = &self->url, .response = &self->response));
         if (self->result / 100 != 3 || self->response.location[0] == '\0')

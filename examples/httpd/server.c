@@ -36,7 +36,6 @@ ALOOP_CORO_EXPORT(serve)
     struct server *server = self->server;
     aloop_stream_options stream = ALOOP_STREAM_OPTIONS_INIT;
     aloop_server_options options = ALOOP_SERVER_OPTIONS_INIT;
-    int error;
 
     ALOOP_BEGIN;
     stream.limit = HEAD_MAX;
@@ -48,9 +47,7 @@ ALOOP_CORO_EXPORT(serve)
     options.address_count = 1;
     options.max_connections = CONNECTIONS_MAX;
     ALOOP_TRY(aloop_start_server(&server->listener, &options, session, .server = server));
-    error = aloop_server_address(&server->listener, 0, &server->address);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_server_address(&server->listener, 0, &server->address));
     (void)aloop_started(aloop_address_port(&server->address));
     ALOOP_TRY(aloop_event_wait(&server->stop));
     ALOOP_TRY(aloop_server_drain(&server->listener, STOP_TIMEOUT));

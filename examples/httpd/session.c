@@ -116,15 +116,12 @@ static void release(struct content *content)
 ALOOP_CORO_EXPORT(session)
 {
     struct content *content = &self->content;
-    int error;
 
     ALOOP_BEGIN;
     content->file = -1;
     do {
         ALOOP_TRY(aloop_call(read_head, .session = self));
-        error = answer(self, (int)self->result);
-        if (error < 0)
-            ALOOP_RETURN(error);
+        ALOOP_CHECK(answer(self, (int)self->result));
         if (content->size == 0)
             ALOOP_TRY(aloop_stream_drain(&self->stream));
         else if (content->page != NULL)

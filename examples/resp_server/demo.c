@@ -37,21 +37,14 @@ static int send_questions(const aloop_stream *stream, size_t from, size_t to)
 
 ALOOP_CORO_EXPORT(demo)
 {
-    int error;
-
     ALOOP_BEGIN;
     ALOOP_TRY(aloop_connect(&self->address, &self->sock));
-    error = aloop_stream_open(&self->sock, NULL, &self->stream);
-    if (error == 0)
-        error = send_questions(&self->stream, 0, FIRST_BATCH);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_stream_open(&self->sock, NULL, &self->stream));
+    ALOOP_CHECK(send_questions(&self->stream, 0, FIRST_BATCH));
     for (self->i = 0; self->i < COUNT; self->i++) {
         if (self->i == FIRST_BATCH) {
             ALOOP_TRY(aloop_sleep(ALOOP_MS(2)));
-            error = send_questions(&self->stream, FIRST_BATCH, COUNT);
-            if (error < 0)
-                ALOOP_RETURN(error);
+            ALOOP_CHECK(send_questions(&self->stream, FIRST_BATCH, COUNT));
         }
         ALOOP_TRY(aloop_stream_read_line(&self->stream, &self->line));
         if (self->line.size > 1 && self->line.data[0] == '$' && self->line.data[1] != '-')

@@ -72,14 +72,10 @@ ALOOP_CORO(main_task)
     aloop_server_options options = ALOOP_SERVER_OPTIONS_INIT;
     struct server *server = &self->server;
     char text[ALOOP_ADDRESS_TEXT_MAX];
-    int error;
 
     ALOOP_BEGIN;
-    error = store_init(&server->store, aloop_get_running_loop());
-    if (error == 0)
-        error = parse_address(self->where, &self->address);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(store_init(&server->store, aloop_get_running_loop()));
+    ALOOP_CHECK(parse_address(self->where, &self->address));
     server->started = aloop_time(server->store.loop);
     stream.limit = COMMAND_MAX;
     options.stream = &stream;
@@ -87,9 +83,7 @@ ALOOP_CORO(main_task)
     options.address_count = 1;
     options.max_connections = CONNECTIONS_MAX;
     ALOOP_TRY(aloop_start_server(&server->listener, &options, session, .server = server));
-    error = aloop_server_address(&server->listener, 0, &self->address);
-    if (error < 0)
-        ALOOP_RETURN(error);
+    ALOOP_CHECK(aloop_server_address(&server->listener, 0, &self->address));
     aloop_address_format(&self->address, text, sizeof text);
     printf("ready at %s\n", text);
     fflush(stdout);

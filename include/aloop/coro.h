@@ -265,6 +265,15 @@ static inline void aloop_frame_fail_(aloop_frame *frame)
             goto aloop_fail_;                                                                      \
     } while (0)
 
+/* For a call that is no operation, and gives an error, or 0 or more: an error ends this coroutine
+   with it, as in ALOOP_TRY; else that is in self->result. */
+#define ALOOP_CHECK(...)                                                                           \
+    do {                                                                                           \
+        self->aloop_frame_.result = (__VA_ARGS__);                                                 \
+        if (self->aloop_frame_.result < 0)                                                         \
+            ALOOP_RETURN(self->aloop_frame_.result);                                               \
+    } while (0)
+
 /* Ends the coroutine with `value`, >= 0 a result, < 0 an error, by way of ALOOP_FINALLY. In
    there, it ends the cleanup, and its value takes the place of the one that was being returned. */
 #define ALOOP_RETURN(value)                                                                        \
@@ -281,6 +290,9 @@ static inline void aloop_frame_fail_(aloop_frame *frame)
         break;                                                                                     \
     ALOOP_FINALLY_CASE_                                                                            \
         aloop_frame_enter_finally(&self->aloop_frame_)
+
+/* In there: the value being returned, for a cleanup that depends on how it ended. */
+#define ALOOP_OUTCOME ((int64_t)self->aloop_frame_.outcome)
 
 /* Closes the coroutine; falling into it returns 0. Leaving the outer switch by a stray `break`
    is falling off the body, too. */

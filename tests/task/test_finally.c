@@ -66,6 +66,37 @@ static void its_own_value_takes_the_place(void **state)
     assert_string_equal(world->log, "body cleanup done ");
 }
 
+struct checks {
+    ALOOP_FRAME;
+    int64_t value; /* what a call gave */
+    int64_t *seen;
+};
+
+ALOOP_CORO(checks)
+{
+    ALOOP_BEGIN;
+    ALOOP_CHECK(self->value);
+    ALOOP_RETURN(self->result + 1);
+    ALOOP_FINALLY;
+    ALOOP_AWAIT(aloop_sleep(5));
+    *self->seen = ALOOP_OUTCOME;
+    ALOOP_END;
+}
+
+/* A plain call's error ends the coroutine, its value is kept; and the cleanup knows which. */
+static void a_call_is_checked_and_the_cleanup_knows(void **state)
+{
+    struct world *world = *state;
+    int64_t seen = 0;
+
+    assert_int_equal(aloop_run_in(world->loop, checks, .value = -EIO, .seen = &seen), -EIO);
+    assert_int_equal(seen, -EIO);
+    assert_int_equal(aloop_run_in(world->loop, checks, .value = 0, .seen = &seen), 1);
+    assert_int_equal(seen, 1);
+    assert_int_equal(aloop_run_in(world->loop, checks, .value = 41, .seen = &seen), 42);
+    assert_int_equal(seen, 42);
+}
+
 static void after_a_cancellation(void **state)
 {
     struct world *world = *state;
@@ -305,6 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(runs_once_however_the_body_ended),
         TEST(its_own_value_takes_the_place),
+        TEST(a_call_is_checked_and_the_cleanup_knows),
         TEST(after_a_cancellation),
         TEST(a_request_during_cleanup_waits),
         TEST(delivered_at_the_first_await_after),
