@@ -78,6 +78,8 @@ ALOOP_CORO(main_task)
     ALOOP_CHECK(parse_address(self->where, &self->address));
     server->started = aloop_time(server->store.loop);
     stream.limit = COMMAND_MAX;
+    /* Who is still sending when he is refused reads why: else the connection would be reset. */
+    stream.linger = ALOOP_SEC(1);
     options.stream = &stream;
     options.addresses = &self->address;
     options.address_count = 1;
