@@ -37,10 +37,15 @@ bool process_look(struct process *process)
 
     if (process->has_ended)
         return true;
-    /* While the leader is not waited for, its number is its group's and no other's. */
-    if (process->takes_group && process->leads_group &&
-        sys.wait_child(process->pid, process->pidfd, true, &returncode) > 0)
-        (void)sys.kill(-process->pid, -1, SIGKILL);
+    /* While the leader is not waited for, its number is its group's and no other's: so it is looked
+       at first, and only one that was seen to have ended is waited for. */
+    if (process->takes_group && process->leads_group) {
+        got = sys.wait_child(process->pid, process->pidfd, true, &returncode);
+        if (got == 0)
+            return false;
+        if (got > 0)
+            (void)sys.kill(-process->pid, -1, SIGKILL);
+    }
     got = sys.wait_child(process->pid, process->pidfd, false, &returncode);
     if (got == 0)
         return false;

@@ -19,6 +19,7 @@ struct process {
     uint64_t fork_generation; /* of the process that it is a child of */
     bool has_ended;
     bool is_watched;  /* its end will be noticed */
+    bool is_ending;   /* the system has said so, but may not have its status yet */
     bool is_closed;   /* nothing names it any more */
     bool is_detached; /* the end of the loop does not kill it */
     bool leads_group;

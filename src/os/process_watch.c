@@ -5,8 +5,10 @@
  *     itself an fd that the loop's poller can watch, whichever that is;
  *   - else, and on a Linux without pidfds: SIGCHLD, upon which each child of the loop is asked
  *     whether it has ended. What else listens to that signal goes on hearing it.
- * In each case a child that has ended before there was anything to tell of it is found out: a pidfd
- * is then readable from the beginning, for the others it is looked for afterwards.
+ * A kqueue may tell of the end before there is a status to be taken, and tells once: such a child
+ * is asked again, by a timer. In each case a child that has ended before there was anything to tell
+ * of it is found out: a pidfd is then readable from the beginning, for the others it is looked for
+ * afterwards.
  */
 /* A strict _POSIX_C_SOURCE hides what <sys/event.h> needs on these systems. */
 #if !defined(__linux__)
@@ -27,6 +29,7 @@ struct process_watch {
     struct processes *processes;
     int kqueue; /* -1: SIGCHLD it is */
     uint64_t fork_generation;
+    aloop_handle timer; /* of the kqueue: when those that are ending are asked again */
     struct signal_watch signal;
 };
 
@@ -83,23 +86,48 @@ static int watch_pidfd(struct process *process)
 #ifdef SYS_HAVE_KQUEUE
 
 #define BATCH 64
+#define ENDING_DELAY ALOOP_MS(1)
+
+/* Those of which the system has told are asked until they have ended. */
+static void look_at_ending(aloop *loop, void *arg)
+{
+    struct process_watch *watch = arg;
+    struct process *process;
+    uint32_t cursor = 0;
+    bool is_any_left = false;
+
+    while ((process = slots_next(&watch->processes->slots, &cursor)) != NULL) {
+        if (process->is_watched && process->is_ending)
+            is_any_left |= !process_look(process);
+    }
+    if (is_any_left)
+        (void)aloop_reschedule_later(loop, watch->timer, ENDING_DELAY);
+}
+
+/* By the number alone it may also be another one, which has got that since: asking does no harm. */
+static void note_ending(const struct process_watch *watch, uintptr_t pid)
+{
+    struct process *process;
+    uint32_t cursor = 0;
+
+    while ((process = slots_next(&watch->processes->slots, &cursor)) != NULL) {
+        if (process->is_watched && process->pid == (pid_t)pid)
+            process->is_ending = true;
+    }
+}
 
 static void kqueue_ready(aloop *loop, void *arg)
 {
     struct process_watch *watch = arg;
     struct kevent events[BATCH];
-    bool has_ended = false;
     int got;
 
-    (void)loop;
     do {
         got = sys.kevent(watch->kqueue, NULL, 0, events, BATCH, 0);
-        has_ended |= got > 0;
+        for (int i = 0; i < got; i++)
+            note_ending(watch, events[i].ident);
     } while (got == BATCH);
-    /* By the numbers in the events a child could be found, and so could another one that has got
-       the number since: asking all is safe. */
-    if (has_ended)
-        look_at_all(watch->processes);
+    look_at_ending(loop, watch);
 }
 
 static int open_kqueue(struct process_watch *watch)
@@ -109,8 +137,12 @@ static int open_kqueue(struct process_watch *watch)
 
     if (kqueue < 0)
         return kqueue;
-    reader = aloop_add_reader(watch->processes->loop, kqueue, kqueue_ready, watch);
+    watch->timer = aloop_create_timer(watch->processes->loop, look_at_ending, watch);
+    reader = watch->timer;
+    if (reader >= 0)
+        reader = aloop_add_reader(watch->processes->loop, kqueue, kqueue_ready, watch);
     if (reader < 0) {
+        (void)aloop_cancel(watch->processes->loop, watch->timer);
         (void)sys.close(kqueue);
         return (int)reader;
     }
@@ -190,8 +222,11 @@ static int watch_together(struct process *process)
     if (error < 0 || processes->watch->kqueue < 0)
         return error;
     error = add_to_kqueue(processes->watch, process);
-    /* It has ended already, and the system has nothing to tell of it any more. */
-    return error == -ESRCH ? 0 : error;
+    if (error != -ESRCH)
+        return error;
+    /* It has ended, or is about to, and the system has nothing to tell of it any more. */
+    process->is_ending = true;
+    return aloop_reschedule(processes->loop, processes->watch->timer, aloop_time(processes->loop));
 }
 
 void process_watch_close(struct processes *processes)
@@ -202,6 +237,7 @@ void process_watch_close(struct processes *processes)
         return;
     signal_watch_end(&watch->signal);
     if (watch->kqueue >= 0) {
+        (void)aloop_cancel(processes->loop, watch->timer);
         (void)aloop_remove_reader(processes->loop, watch->kqueue);
         /* A forked child does not have the queue: the number is nobody's, or somebody else's. */
         if (watch->fork_generation == sys.fork_generation())
@@ -228,8 +264,8 @@ int process_watch(struct process *process)
         error = watch_together(process);
     if (error < 0)
         return error;
-    /* It may have ended before anybody could tell of it. */
-    if (process->pidfd < 0)
+    /* It may have ended before there was a handler to tell of it. */
+    if (process->pidfd < 0 && process->loop->processes->watch->kqueue < 0)
         handle = aloop_call_soon(process->loop, look_later, NULL);
     if (handle < 0)
         return (int)handle;

@@ -238,6 +238,33 @@ PROCESS_CORO(early_end)
 
 PROCESS_RUN(early_end)
 
+static int too_early;
+
+static int late_status(pid_t pid, int pidfd, bool leave_it, int *out_returncode)
+{
+    return too_early-- > 0 ? 0 : sys_default.wait_child(pid, pidfd, leave_it, out_returncode);
+}
+
+/* The system tells of the end before it has the status, as macOS and FreeBSD do with a kqueue. To
+   be told once is then not enough. */
+PROCESS_CORO(late_status_of)
+{
+    ALOOP_BEGIN;
+    process_shell("read a; exit 4", &self->process);
+    self->tasks[0] = process_begin(aloop_process_wait(&self->process, &self->code));
+    ALOOP_TRY(aloop_sleep(0));
+    too_early = 3;
+    sys.wait_child = late_status;
+    aloop_stream_close(&self->process.in);
+    ALOOP_TRY(aloop_join_unref(self->tasks[0]));
+    assert_int_equal(self->code, 4);
+    assert_true(too_early < 0);
+    aloop_process_close(&self->process);
+    ALOOP_END;
+}
+
+PROCESS_RUN(late_status_of)
+
 /* --- bringing it about --- */
 
 /* One that ends when it is asked to, one that does not care, and one that has ended. */
@@ -400,6 +427,7 @@ PROCESS_RUN(group_stop)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        {"test_late_status", test_late_status_of, process_setup, process_teardown, &by_default},
         PROCESS_TEST(test_codes),
         PROCESS_TEST(test_several_waiters),
         PROCESS_TEST(test_grandchild),
