@@ -47,9 +47,9 @@ typedef int64_t aloop_poll;
 
 #define ALOOP_PENDING INT64_MIN
 
-/* What some operations need beyond a poll function. Every member may be NULL. */
 struct fanout;
 
+/* What some operations need beyond a poll function. Every member may be NULL. */
 typedef struct aloop_op_type {
     const char *name; /* for reports of what a task waits for: "recv" */
     /* The future whose completion ends this operation: cancelling the task then cancels that
@@ -65,6 +65,9 @@ typedef struct aloop_op_type {
        op->waiter.notify(&op->waiter), from in here or later. Still dropped when the task is thrown
        away. */
     void (*interrupt)(aloop_task *task, aloop_op *op);
+    /* The operation is not even begun, as the task was cancelled before: does what must be done all
+       the same. */
+    void (*skip)(const aloop_op *op);
     /* The library's: as target, for operations that wait for several tasks. */
     struct fanout *(*fanout)(const aloop_op *op);
 } aloop_op_type;

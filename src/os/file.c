@@ -78,7 +78,19 @@ static void close_never(const aloop_op_arg arg[4])
     (void)sys.close((int)arg[FD].number);
 }
 
-FILE_CLASS(close, .never = close_never);
+static void close_skip(const aloop_op *op)
+{
+    close_never(op->arg);
+}
+
+static const struct job_class close_class = {
+    .type = {.name = "file_close",
+             .interrupt = job_interrupt,
+             .drop = job_drop,
+             .skip = close_skip},
+    .lane = EXECUTOR_FILES,
+    .run = close_run,
+    .never = close_never};
 
 aloop_op aloop_file_close(int fd)
 {

@@ -159,7 +159,11 @@ static bool await_cancelled(aloop_frame *frame, unsigned alarm)
     aloop_op *op = &task->op;
 
     frame->result = -ECANCELED;
-    if (op->type == NULL || op->type->target == NULL || op->poll(task, op) != ALOOP_PENDING)
+    if (op->type == NULL)
+        return false;
+    if (op->type->skip != NULL)
+        op->type->skip(op);
+    if (op->type->target == NULL || op->poll(task, op) != ALOOP_PENDING)
         return false;
     return await_end_of_cancelled(task, alarm);
 }

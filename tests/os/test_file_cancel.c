@@ -201,6 +201,34 @@ static void a_cancelled_close_closes(void **state)
     sys.close = sys_default.close;
 }
 
+struct close_cancelled {
+    ALOOP_FRAME;
+    int fd;
+};
+
+ALOOP_CORO(close_cancelled)
+{
+    ALOOP_BEGIN;
+    aloop_task_cancel(aloop_current_task());
+    ALOOP_AWAIT(aloop_file_close(self->fd));
+    assert_int_equal(self->result, -ECANCELED);
+    assert_int_equal(fcntl(self->fd, F_GETFD), -1);
+    /* Time that is up before it has begun. */
+    self->fd = open("/dev/null", O_RDONLY);
+    ALOOP_AWAIT(aloop_wait_for(aloop_file_close(self->fd), 0));
+    assert_int_equal(self->result, -ETIMEDOUT);
+    assert_int_equal(fcntl(self->fd, F_GETFD), -1);
+    ALOOP_END;
+}
+
+/* Also if the await is not even begun, as the task was cancelled before: the fd would be lost. */
+static void a_close_that_is_not_begun_closes(void **state)
+{
+    struct os_state *self = *state;
+
+    assert_int_equal(aloop_run_in(self->loop, close_cancelled, .fd = open("/dev/null", O_RDONLY)), 0);
+}
+
 /* The same when the loop is closed over it, which waits for what runs. */
 static void the_end_of_the_loop(void **state)
 {
@@ -287,7 +315,7 @@ int main(void)
         FILE_TEST(dropped_in_the_queue),           FILE_TEST(waited_for_while_it_runs),
         FILE_TEST(a_cancelled_open_leaks_nothing), FILE_TEST(a_cancelled_close_closes),
         FILE_TEST(the_end_of_the_loop),            FILE_TEST(lanes_share_nothing),
-        FILE_TEST(no_more_threads_than_that),
+        FILE_TEST(no_more_threads_than_that),      FILE_TEST(a_close_that_is_not_begun_closes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
