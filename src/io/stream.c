@@ -23,15 +23,14 @@ static void stream_run(aloop *loop, void *arg)
         stream_close_step(stream);
         return;
     }
+    stream_pump(stream);
     if (ALOOP_UNLIKELY(stream->timer_is_due)) {
         stream->timer_is_due = false;
         stream->read_error = -ETIMEDOUT;
         stream_fail_writing(stream, -ETIMEDOUT);
         stream_wake_waiters(stream, false);
         stream_wake_waiters(stream, true);
-        return;
     }
-    stream_pump(stream);
 }
 
 void stream_wake(struct stream *stream)
@@ -336,9 +335,14 @@ struct stream *stream_of_op(const aloop_task *task, const aloop_op *op)
 
 void stream_touch(struct stream *stream)
 {
-    if (stream->idle_timeout > 0 && !stream->is_closing)
+    if (stream->is_closing)
+        return;
+    /* It may be due in this very turn, behind whoever has moved bytes; and after a turn that took
+       long, it is, together with what has come meanwhile. */
+    stream->timer_is_due = false;
+    if (stream->idle_timeout > 0)
         timers_arm(&stream->loop->timers, &stream->timer,
-                 time_add(stream->loop->now, stream->idle_timeout));
+                   time_add(stream->loop->now, stream->idle_timeout));
 }
 
 bool aloop_stream_is_open(const aloop_stream *stream)

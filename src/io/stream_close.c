@@ -34,7 +34,7 @@ static void linger(struct stream *stream)
     if (!stream->is_lingering) {
         stream->is_lingering = true;
         timers_arm(&stream->loop->timers, &stream->timer,
-                 time_add(stream->loop->now, stream->linger));
+                   time_add(stream->loop->now, stream->linger));
     }
     for (int i = 0; i < 16; i++) {
         got = stream->transport->read(stream->context, scratch, sizeof scratch);
@@ -45,7 +45,7 @@ static void linger(struct stream *stream)
         stream_wake(stream);
     } else if (got == -EAGAIN) {
         stream_wait(stream, false);
-    } else if (got != -EAGAIN) {
+    } else {
         stream_end(stream, 0);
     }
 }
@@ -92,7 +92,7 @@ void aloop_stream_close(const aloop_stream *handle)
         return;
     }
     timers_arm(&stream->loop->timers, &stream->timer,
-             time_add(stream->loop->now, stream->close_timeout));
+               time_add(stream->loop->now, stream->close_timeout));
     stream_wake(stream);
 }
 

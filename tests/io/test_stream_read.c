@@ -459,6 +459,61 @@ STREAM_TEST(the_idle_timeout)
 
 STREAM_RUN(the_idle_timeout)
 
+enum last_moment { READS, WRITES, EXTENDS, LAST_MOMENTS };
+
+struct at_the_last_moment {
+    ALOOP_FRAME;
+    aloop_stream stream;
+    aloop_socket peer;
+    int what;
+    char small[8];
+};
+
+ALOOP_CORO(at_the_last_moment)
+{
+    ALOOP_BEGIN;
+    ALOOP_TRY(aloop_sleep(ALOOP_SEC(60)));
+    switch ((enum last_moment)self->what) {
+    case READS:
+        FEED("x");
+        ALOOP_TRY(aloop_stream_read(&self->stream, self->small, 1));
+        break;
+    case WRITES:
+        assert_int_equal(aloop_stream_write_nowait(&self->stream, "y", 1), 0);
+        break;
+    case EXTENDS:
+    case LAST_MOMENTS:
+        assert_int_equal(aloop_stream_set_idle_timeout(&self->stream, ALOOP_SEC(61)), 0);
+        break;
+    }
+    ALOOP_END;
+}
+
+/* The timer is due in the turn in which bytes move, or the program wants it otherwise: as after a
+   callback that took longer than the timeout, with all that has come meanwhile to be read. The
+   stream would be declared idle, for good, behind a read that had just succeeded. */
+STREAM_TEST(not_idle_at_the_last_moment)
+{
+    ALOOP_BEGIN;
+    for (self->j = 0; self->j < LAST_MOMENTS; self->j++) {
+        OPEN();
+        self->task = aloop_create_task(at_the_last_moment, .stream = self->stream,
+                                       .peer = self->peer, .what = self->j);
+        ALOOP_TRY(aloop_sleep(0));
+        assert_int_equal(aloop_stream_set_idle_timeout(&self->stream, ALOOP_SEC(60)), 0);
+        ALOOP_TRY(aloop_join_unref(self->task));
+        ALOOP_TRY(aloop_sleep(ALOOP_SEC(59)));
+        FEED("z");
+        ALOOP_AWAIT(aloop_stream_read(&self->stream, self->small, 10));
+        EXPECT(1);
+        assert_int_equal(self->small[0], 'z');
+        CLOSE();
+    }
+    ALOOP_END;
+}
+
+STREAM_RUN(not_idle_at_the_last_moment)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -479,6 +534,7 @@ int main(void)
         ON_EACH_POLLER(test_an_error_comes_after_the_data),
         ON_EACH_POLLER(test_closing_ends_a_read),
         ON_EACH_POLLER(test_the_idle_timeout),
+        ON_EACH_POLLER(test_not_idle_at_the_last_moment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
