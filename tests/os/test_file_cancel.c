@@ -226,7 +226,9 @@ static void a_close_that_is_not_begun_closes(void **state)
 {
     struct os_state *self = *state;
 
-    assert_int_equal(aloop_run_in(self->loop, close_cancelled, .fd = open("/dev/null", O_RDONLY)), 0);
+    int fd = open("/dev/null", O_RDONLY);
+
+    assert_int_equal(aloop_run_in(self->loop, close_cancelled, .fd = fd), 0);
 }
 
 /* The same when the loop is closed over it, which waits for what runs. */
