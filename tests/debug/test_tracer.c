@@ -138,6 +138,12 @@ ALOOP_CORO(parent)
     ALOOP_END;
 }
 
+static aloop_step end_at_once(aloop_frame *frame)
+{
+    frame->outcome = 0;
+    return ALOOP_STEP_DONE;
+}
+
 #define HEADER                                                                                     \
     "[\n"                                                                                          \
     "{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"name\":\"process_name\","                                 \
@@ -279,6 +285,26 @@ static void tracks_are_shared(void **state)
     assert_int_equal(output.text[output.size - 2], ']');
 }
 
+/* A task that stands where another stood in memory is not taken for that one. */
+static void addresses_are_used_again(void **state)
+{
+    static const aloop_coro one = {
+        .name = "one", .file = "x.c", .step = end_at_once, .size = sizeof(aloop_frame)};
+    static const aloop_coro other = {
+        .name = "other", .file = "x.c", .step = end_at_once, .size = sizeof(aloop_frame)};
+    struct world *world = *state;
+    aloop_tracer *tracer = start(world);
+    aloop_frame frame = {0};
+
+    aloop_task_unref(aloop_task_new(world->loop, &one, &frame));
+    world_drain(world);
+    aloop_task_unref(aloop_task_new(world->loop, &other, &frame));
+    world_drain(world);
+    assert_int_equal(aloop_tracer_stop(tracer), 0);
+    assert_has("\"tid\":3,\"name\":\"thread_name\",\"args\":{\"name\":\"one\"}");
+    assert_has("\"tid\":4,\"name\":\"thread_name\",\"args\":{\"name\":\"other\"}");
+}
+
 /* Tasks that were there before get their tracks when they are first heard of. */
 static void started_late(void **state)
 {
@@ -368,12 +394,6 @@ static void two_tracers(void **state)
     assert_int_equal(aloop_tracer_stop(other), 0);
     assert_int_equal(output.size, 2 * size);
     assert_memory_equal(output.text, output.text + size, size);
-}
-
-static aloop_step end_at_once(aloop_frame *frame)
-{
-    frame->outcome = 0;
-    return ALOOP_STEP_DONE;
 }
 
 /* A coroutine by hand may have any name, and no file. */
@@ -471,6 +491,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(story_of_a_program, setup, teardown),
         cmocka_unit_test_setup_teardown(callbacks, setup, teardown),
         cmocka_unit_test_setup_teardown(tracks_are_shared, setup, teardown),
+        cmocka_unit_test_setup_teardown(addresses_are_used_again, setup, teardown),
         cmocka_unit_test_setup_teardown(started_late, setup, teardown),
         cmocka_unit_test_setup_teardown(stopped_inside, setup, teardown),
         cmocka_unit_test_setup_teardown(loop_is_closed, setup, teardown),
