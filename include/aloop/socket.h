@@ -125,11 +125,38 @@ ALOOP_API aloop_op aloop_accept(const aloop_socket *listener, aloop_socket *out_
  */
 ALOOP_API aloop_op aloop_connect(const aloop_address *address, aloop_socket *out_socket);
 
+/* The parts of the functions below. */
+ALOOP_API aloop_poll aloop_recv_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API aloop_poll aloop_send_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API aloop_poll aloop_send_all_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API extern const aloop_op_type aloop_recv_type_;
+ALOOP_API extern const aloop_op_type aloop_send_type_;
+ALOOP_API extern const aloop_op_type aloop_send_all_type_;
+
+static inline aloop_op aloop_socket_op_(aloop_poll (*poll)(aloop_task *task, aloop_op *op),
+                                        const aloop_op_type *type, const aloop_socket *socket,
+                                        size_t size)
+{
+    aloop_op op = ALOOP_ZERO_;
+
+    op.poll = poll;
+    op.type = type;
+    op.arg[0].data = socket;
+    op.arg[2].size = size;
+    return op;
+}
+
 /*
  * Receives what there is, at least one byte, at most `size`. The outcome is the number of bytes; 0
  * at the end of the stream (and when size is 0, at once); or an error. asyncio: sock_recv_into().
  */
-ALOOP_API aloop_op aloop_recv(const aloop_socket *socket, void *buffer, size_t size);
+static inline aloop_op aloop_recv(const aloop_socket *socket, void *buffer, size_t size)
+{
+    aloop_op op = aloop_socket_op_(aloop_recv_poll_, &aloop_recv_type_, socket, size);
+
+    op.arg[1].pointer = buffer;
+    return op;
+}
 
 /*
  * Receives exactly `size` bytes, which is the outcome. -ALOOP_EEOF if the stream ends before that.
@@ -145,14 +172,26 @@ ALOOP_API aloop_op aloop_recv_exactly_counting(const aloop_socket *socket, void 
  * Sends as much as the system takes now, at least one byte (size 0: none, at once). The outcome is
  * the number of bytes, or an error.
  */
-ALOOP_API aloop_op aloop_send(const aloop_socket *socket, const void *data, size_t size);
+static inline aloop_op aloop_send(const aloop_socket *socket, const void *data, size_t size)
+{
+    aloop_op op = aloop_socket_op_(aloop_send_poll_, &aloop_send_type_, socket, size);
+
+    op.arg[1].data = data;
+    return op;
+}
 
 /*
  * Sends everything; the outcome is `size`, or an error. If it fails or is cancelled in the middle,
  * part of the data is sent and cannot be called back: aloop_send_all_counting() keeps *out_count at
  * how much; without that, all that is left to do is to close. asyncio: sock_sendall().
  */
-ALOOP_API aloop_op aloop_send_all(const aloop_socket *socket, const void *data, size_t size);
+static inline aloop_op aloop_send_all(const aloop_socket *socket, const void *data, size_t size)
+{
+    aloop_op op = aloop_socket_op_(aloop_send_all_poll_, &aloop_send_all_type_, socket, size);
+
+    op.arg[1].data = data;
+    return op;
+}
 ALOOP_API aloop_op aloop_send_all_counting(const aloop_socket *socket, const void *data,
                                            size_t size, size_t *out_count);
 

@@ -13,7 +13,7 @@
 enum { SOCKET, BUFFER, SIZE, COUNT };
 
 /* One read: the number of bytes, or an error, -EAGAIN if it has to wait. */
-static ssize_t receive(aloop *loop, struct watch *watch, void *buffer, size_t size)
+static inline ssize_t receive(aloop *loop, struct watch *watch, void *buffer, size_t size)
 {
     size_t most = size < TRANSFER_MAX ? size : TRANSFER_MAX;
     ssize_t got;
@@ -48,7 +48,7 @@ static void recv_drop(aloop_task *task, aloop_op *op)
         watch->busy &= (uint8_t)~POLLER_READ;
 }
 
-static const aloop_op_type recv_type = {.name = "recv", .drop = recv_drop};
+const aloop_op_type aloop_recv_type_ = {.name = "recv", .drop = recv_drop};
 static const aloop_op_type exactly_type = {.name = "recv_exactly", .drop = recv_drop};
 static const aloop_op_type counting_type = {.name = "recv_exactly", .drop = recv_drop};
 
@@ -69,7 +69,7 @@ static aloop_poll recv_poll(aloop_task *task, aloop_op *op)
     return got;
 }
 
-static aloop_poll recv_begin(aloop_task *task, aloop_op *op)
+aloop_poll aloop_recv_poll_(aloop_task *task, aloop_op *op)
 {
     int error;
     struct watch *watch = op_begin(task, op, &error);
@@ -86,13 +86,6 @@ static aloop_poll recv_begin(aloop_task *task, aloop_op *op)
         return got;
     op->poll = recv_poll;
     return wait_for_input(op, watch);
-}
-
-aloop_op aloop_recv(const aloop_socket *socket, void *buffer, size_t size)
-{
-    return (aloop_op){.poll = recv_begin,
-                      .type = &recv_type,
-                      .arg = {{.data = socket}, {.pointer = buffer}, {.size = size}}};
 }
 
 /* --- exactly so much --- */

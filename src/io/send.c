@@ -9,7 +9,7 @@
 enum { SOCKET, DATA, SIZE, COUNT };
 
 /* One write: the number of bytes, or an error, -EAGAIN if it has to wait. */
-static ssize_t transmit(aloop *loop, struct watch *watch, const void *data, size_t size)
+static inline ssize_t transmit(aloop *loop, struct watch *watch, const void *data, size_t size)
 {
     size_t most = size < TRANSFER_MAX ? size : TRANSFER_MAX;
     ssize_t put;
@@ -44,28 +44,30 @@ void send_drop(aloop_task *task, aloop_op *op)
         sender_ended(watch);
 }
 
-static const aloop_op_type send_type = {.name = "send", .drop = send_drop};
-static const aloop_op_type all_type = {.name = "send_all", .drop = send_drop};
+const aloop_op_type aloop_send_type_ = {.name = "send", .drop = send_drop};
+const aloop_op_type aloop_send_all_type_ = {.name = "send_all", .drop = send_drop};
 static const aloop_op_type counting_type = {.name = "send_all", .drop = send_drop};
 
 /* --- what goes now --- */
 
-static aloop_poll send_poll(aloop_task *task, aloop_op *op)
+static inline aloop_poll send_some(aloop *loop, aloop_op *op, struct watch *watch)
 {
-    aloop *loop = task->future.loop;
-    struct watch *watch = watch_find(loop, op->arg[SOCKET].number);
-    ssize_t put;
+    ssize_t put = transmit(loop, watch, op->arg[DATA].data, op->arg[SIZE].size);
 
-    if (ALOOP_UNLIKELY(watch == NULL))
-        return -ECANCELED;
-    put = transmit(loop, watch, op->arg[DATA].data, op->arg[SIZE].size);
     if (put == -EAGAIN)
         return wait_for_room(op, watch);
     sender_ended(watch);
     return put;
 }
 
-static aloop_poll send_begin(aloop_task *task, aloop_op *op)
+static aloop_poll send_poll(aloop_task *task, aloop_op *op)
+{
+    struct watch *watch = watch_find(task->future.loop, op->arg[SOCKET].number);
+
+    return ALOOP_LIKELY(watch != NULL) ? send_some(task->future.loop, op, watch) : -ECANCELED;
+}
+
+aloop_poll aloop_send_poll_(aloop_task *task, aloop_op *op)
 {
     int error;
     struct watch *watch = op_begin(task, op, &error);
@@ -78,14 +80,7 @@ static aloop_poll send_begin(aloop_task *task, aloop_op *op)
     if (ALOOP_UNLIKELY(op->arg[SIZE].size == 0))
         return 0;
     op->poll = send_poll;
-    return send_poll(task, op);
-}
-
-aloop_op aloop_send(const aloop_socket *socket, const void *data, size_t size)
-{
-    return (aloop_op){.poll = send_begin,
-                      .type = &send_type,
-                      .arg = {{.data = socket}, {.data = data}, {.size = size}}};
+    return send_some(task->future.loop, op, watch);
 }
 
 /* --- everything --- */
@@ -95,14 +90,11 @@ static size_t *all_count(aloop_op *op)
     return op->type == &counting_type ? op->arg[COUNT].pointer : &op->arg[COUNT].size;
 }
 
-aloop_poll send_all_poll(aloop_task *task, aloop_op *op)
+static inline aloop_poll send_rest(aloop_task *task, aloop_op *op, struct watch *watch)
 {
     aloop *loop = task->future.loop;
-    struct watch *watch = watch_find(loop, op->arg[SOCKET].number);
     size_t *count = all_count(op);
 
-    if (ALOOP_UNLIKELY(watch == NULL))
-        return -ECANCELED;
     while (*count < op->arg[SIZE].size) {
         ssize_t put = transmit(loop, watch, (const char *)op->arg[DATA].data + *count,
                                op->arg[SIZE].size - *count);
@@ -124,10 +116,17 @@ aloop_poll send_all_poll(aloop_task *task, aloop_op *op)
     return (int64_t)op->arg[SIZE].size;
 }
 
-static aloop_poll all_begin(aloop_task *task, aloop_op *op)
+aloop_poll send_all_poll(aloop_task *task, aloop_op *op)
+{
+    struct watch *watch = watch_find(task->future.loop, op->arg[SOCKET].number);
+
+    return ALOOP_LIKELY(watch != NULL) ? send_rest(task, op, watch) : -ECANCELED;
+}
+
+aloop_poll aloop_send_all_poll_(aloop_task *task, aloop_op *op)
 {
     int error;
-    const struct watch *watch;
+    struct watch *watch;
 
     *all_count(op) = 0;
     watch = op_begin(task, op, &error);
@@ -136,21 +135,14 @@ static aloop_poll all_begin(aloop_task *task, aloop_op *op)
     if (ALOOP_UNLIKELY(watch->busy & POLLER_WRITE))
         return -EBUSY;
     op->poll = send_all_poll;
-    return send_all_poll(task, op);
-}
-
-aloop_op aloop_send_all(const aloop_socket *socket, const void *data, size_t size)
-{
-    return (aloop_op){.poll = all_begin,
-                      .type = &all_type,
-                      .arg = {{.data = socket}, {.data = data}, {.size = size}}};
+    return send_rest(task, op, watch);
 }
 
 aloop_op aloop_send_all_counting(const aloop_socket *socket, const void *data, size_t size,
                                  size_t *out_count)
 {
     return (aloop_op){
-        .poll = all_begin,
+        .poll = aloop_send_all_poll_,
         .type = &counting_type,
         .arg = {{.data = socket}, {.data = data}, {.size = size}, {.pointer = out_count}}};
 }
