@@ -20,8 +20,8 @@ static void accept_address(struct msghdr *message, aloop_address *address)
 {
     if (address == NULL)
         return;
-    /* What an unnamed sender leaves as it is. */
-    address->storage.ss_family = AF_UNSPEC;
+    /* A sender without a name, which is a Unix socket, leaves all as it is. */
+    address->storage.ss_family = AF_UNIX;
     message->msg_name = &address->storage;
     message->msg_namelen = sizeof address->storage;
 }

@@ -148,8 +148,11 @@ DATAGRAM_TEST(unix_paths)
         assert_int_equal(aloop_datagram_open(NULL, NULL, &self->addresses[0], NULL, &self->third),
                          0);
         ALOOP_TRY(aloop_send_to(&self->third, "ghi", 3, NULL));
+        memset(&self->from, 0xff, sizeof self->from);
         RECEIVE(&self->pair[0], "ghi");
         assert_int_equal(self->from.length, 0);
+        assert_int_equal(aloop_address_format(&self->from, self->small, sizeof self->small), 7);
+        assert_string_equal(self->small, "unnamed");
         CLOSE_ALL();
     }
     assert_int_equal(aloop_datagram_open(NULL, NULL, &self->addresses[0], NULL, &self->third),
