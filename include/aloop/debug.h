@@ -1,6 +1,22 @@
 /*
  * Seeing inside a program that runs, hangs, or has failed.
  *
+ * What does it do? aloop_dump(loop, stderr) prints all tasks as a tree of who waits for whom, each
+ * with the coroutines that it is in, the outermost first, and what the innermost waits for:
+ *
+ *     time 12.345 s; 3 tasks, 1 timer, 2 sockets
+ *     server#1
+ *       | server (server.c:80): group
+ *         client#2
+ *           | client (server.c:21)
+ *           | read_header (server.c:9): recv on fd 7, time limit in 1.200 s
+ *         client#3
+ *           | client (server.c:24): lock, held by client#2 (server.c:9)
+ *
+ * A task is printed below the first that waits for it, and is only named below the others. Tasks
+ * that wait for each other in a circle are named at the end: as a deadlock, if none of them has
+ * another way to go on.
+ *
  * Where did an error come from? As it passes up through the coroutines, from ALOOP_TRY to
  * ALOOP_TRY, each adds a line to the trace of its task, the innermost first; and an error that
  * comes out of a join, a gather or a group begins with the trace of the task that failed:
@@ -31,6 +47,28 @@ extern "C" {
  * that have failed. asyncio: the N in "Task-N".
  */
 ALOOP_API unsigned aloop_task_number(aloop_task *task);
+
+typedef enum aloop_dump_format {
+    ALOOP_DUMP_TEXT = 0, /* as above */
+    ALOOP_DUMP_JSON = 1, /* one object; times in nanoseconds */
+    ALOOP_DUMP_DOT = 2   /* a graph for Graphviz: dot -Tsvg */
+} aloop_dump_format;
+
+/*
+ * Writes what the loop and all its tasks do at this moment. It takes memory and time in proportion
+ * to the number of tasks; where there is no memory, a text is a plain list of them. Returns 0;
+ * -ENOMEM for the other formats; -EIO if `file` reports an error; -EINVAL for another format.
+ * asyncio: print_call_graph() of all tasks, `python -m asyncio pstree`.
+ */
+ALOOP_API int aloop_dump(aloop *loop, FILE *file);
+ALOOP_API int aloop_dump_as(aloop *loop, FILE *file, aloop_dump_format format);
+
+/*
+ * Writes one task: what it does, whom it waits for, and by whom it is awaited, up to a task that
+ * nobody waits for. Of a task that is done, its outcome. Returns 0, -ENOMEM, -EIO. asyncio:
+ * print_call_graph().
+ */
+ALOOP_API int aloop_dump_task(aloop_task *task, FILE *file);
 
 /*
  * The trace of an error, the innermost place first: returns how many lines there are, of which

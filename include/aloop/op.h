@@ -47,6 +47,24 @@ typedef int64_t aloop_poll;
 
 #define ALOOP_PENDING INT64_MIN
 
+/*
+ * What a pending operation waits for, as far as its type can tell: for aloop_dump(), see
+ * <aloop/debug.h>. It comes to the describe function with nothing in it: fd -1, deadline
+ * ALOOP_NEVER, all else zero.
+ */
+typedef struct aloop_op_details {
+    int fd;
+    aloop_ns deadline;  /* when it will go on by itself */
+    const void *object; /* the lock or the like: who holds it is said along with it */
+    unsigned holder;    /* of that, the number of the task, where it is known */
+    bool is_any;        /* one of those below is enough */
+    /* The futures that it waits for, and the operations it consists of, one after the other:
+       *cursor is NULL at first. NULL at the end. */
+    aloop_future *(*next_future)(const aloop_op *op, void **cursor);
+    const aloop_op *(*next_op)(const aloop_op *op, void **cursor);
+    char text[64]; /* in words, "3 of 4 have come" */
+} aloop_op_details;
+
 struct fanout;
 
 /* What some operations need beyond a poll function. Every member may be NULL. */
@@ -70,6 +88,9 @@ typedef struct aloop_op_type {
     void (*skip)(const aloop_op *op);
     /* The library's: as target, for operations that wait for several tasks. */
     struct fanout *(*fanout)(const aloop_op *op);
+    /* Says what it waits for, while it is pending. It changes nothing. Without one, the name says
+       it, and what `target` gives. */
+    void (*describe)(const aloop_task *task, const aloop_op *op, aloop_op_details *details);
 } aloop_op_type;
 
 typedef union aloop_op_arg {

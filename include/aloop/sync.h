@@ -46,6 +46,7 @@ typedef struct aloop_lock {
     aloop_waitlist waiters; /* empty while it is unlocked */
     aloop *loop;            /* of who holds it, if known */
     bool is_locked;
+    unsigned holder; /* the number of the task, if it had one when it acquired the lock */
 } aloop_lock;
 
 #define ALOOP_LOCK_INIT                                                                            \

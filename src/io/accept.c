@@ -7,6 +7,8 @@
  */
 #include "io/internal.h"
 
+#include <stdio.h>
+
 #define ACCEPT_PAUSE ALOOP_SEC(1) /* asyncio: ACCEPT_RETRY_DELAY */
 /* What a connection costs of the task's budget: a flood of them is not to keep others waiting. */
 #define ACCEPT_COST 4
@@ -132,7 +134,16 @@ static aloop_poll accept_poll(aloop_task *task, aloop_op *op)
     return accept_from(task, op, watch);
 }
 
-static const aloop_op_type accept_type = {.name = "accept"};
+static void accept_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    describe_watch(task, op, details);
+    if (op->arg[IS_PAUSED].number != 0) {
+        details->deadline = task->future.loop->accept_pause;
+        (void)snprintf(details->text, sizeof details->text, "pauses: no file descriptors");
+    }
+}
+
+static const aloop_op_type accept_type = {.name = "accept", .describe = accept_describe};
 
 static aloop_poll accept_begin(aloop_task *task, aloop_op *op)
 {

@@ -60,7 +60,17 @@ static void connect_drop(aloop_task *task, aloop_op *op)
         socket_close_watch(task->future.loop, watch);
 }
 
-static const aloop_op_type connect_type = {.name = "connect", .drop = connect_drop};
+static void connect_describe(const aloop_task *task, const aloop_op *op,
+                             aloop_op_details *details)
+{
+    const struct watch *watch = watch_find(task->future.loop, op->arg[WATCH].number);
+
+    if (watch != NULL)
+        details->fd = watch->fd;
+}
+
+static const aloop_op_type connect_type = {
+    .name = "connect", .drop = connect_drop, .describe = connect_describe};
 
 /* A port of one's own choice is taken though an earlier connection of it lingers; that the very
    same one does is for connect to say. */

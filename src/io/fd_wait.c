@@ -55,8 +55,16 @@ static void fd_drop(aloop_task *task, aloop_op *op)
     drop_interest(task->future.loop, op);
 }
 
-static const aloop_op_type readable_type = {.name = "readable", .drop = fd_drop};
-static const aloop_op_type writable_type = {.name = "writable", .drop = fd_drop};
+static void fd_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    (void)task;
+    details->fd = (int)op->arg[FD].number;
+}
+
+static const aloop_op_type readable_type = {
+    .name = "readable", .drop = fd_drop, .describe = fd_describe};
+static const aloop_op_type writable_type = {
+    .name = "writable", .drop = fd_drop, .describe = fd_describe};
 
 aloop_op aloop_readable(int fd)
 {

@@ -86,6 +86,16 @@ static inline struct watch *op_begin(const aloop_task *task, aloop_op *op, int *
     return watch;
 }
 
+/* aloop_op_type.describe of those whose first argument is by now the number of a watch. */
+static inline void describe_watch(const aloop_task *task, const aloop_op *op,
+                                  aloop_op_details *details)
+{
+    const struct watch *watch = watch_find(task->future.loop, op->arg[0].number);
+
+    if (watch != NULL)
+        details->fd = watch->fd;
+}
+
 /* The kernel has no more to read, or no more room: from here on only the poller knows better. */
 static inline void socket_used_up(const aloop *loop, struct watch *watch, uint8_t direction)
 {

@@ -48,9 +48,12 @@ static void recv_drop(aloop_task *task, aloop_op *op)
         watch->busy &= (uint8_t)~POLLER_READ;
 }
 
-const aloop_op_type aloop_recv_type_ = {.name = "recv", .drop = recv_drop};
-static const aloop_op_type exactly_type = {.name = "recv_exactly", .drop = recv_drop};
-static const aloop_op_type counting_type = {.name = "recv_exactly", .drop = recv_drop};
+const aloop_op_type aloop_recv_type_ = {
+    .name = "recv", .drop = recv_drop, .describe = describe_watch};
+static const aloop_op_type exactly_type = {
+    .name = "recv_exactly", .drop = recv_drop, .describe = describe_watch};
+static const aloop_op_type counting_type = {
+    .name = "recv_exactly", .drop = recv_drop, .describe = describe_watch};
 
 /* --- what there is --- */
 

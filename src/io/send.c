@@ -44,9 +44,12 @@ void send_drop(aloop_task *task, aloop_op *op)
         sender_ended(watch);
 }
 
-const aloop_op_type aloop_send_type_ = {.name = "send", .drop = send_drop};
-const aloop_op_type aloop_send_all_type_ = {.name = "send_all", .drop = send_drop};
-static const aloop_op_type counting_type = {.name = "send_all", .drop = send_drop};
+const aloop_op_type aloop_send_type_ = {
+    .name = "send", .drop = send_drop, .describe = describe_watch};
+const aloop_op_type aloop_send_all_type_ = {
+    .name = "send_all", .drop = send_drop, .describe = describe_watch};
+static const aloop_op_type counting_type = {
+    .name = "send_all", .drop = send_drop, .describe = describe_watch};
 
 /* --- what goes now --- */
 

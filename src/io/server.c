@@ -9,6 +9,8 @@
  */
 #include "io/server.h"
 
+#include <stdio.h>
+
 /* What is missing to all connections alike is not there again in the next turn. */
 #define RETRY_DELAY ALOOP_SEC(1)
 #define ACCEPTS_PER_TURN 64
@@ -357,8 +359,17 @@ static aloop_poll drain_begin(aloop_task *task, aloop_op *op)
     return ended_poll(task, op);
 }
 
-static const aloop_op_type wait_closed_type = {.name = "server wait_closed"};
-static const aloop_op_type drain_type = {.name = "server drain"};
+static void ended_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    (void)task;
+    details->deadline = op->arg[DEADLINE].number;
+    (void)snprintf(details->text, sizeof details->text, "%zu connections",
+                   aloop_server_connections(op->arg[SERVER].pointer));
+}
+
+static const aloop_op_type wait_closed_type = {
+    .name = "server wait_closed", .describe = ended_describe};
+static const aloop_op_type drain_type = {.name = "server drain", .describe = ended_describe};
 
 aloop_op aloop_server_wait_closed(aloop_server *server)
 {

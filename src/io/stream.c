@@ -331,6 +331,14 @@ struct stream *stream_of_op(const aloop_task *task, const aloop_op *op)
     return find(task->future.loop, op->arg[0].number, false);
 }
 
+void stream_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    const struct stream *stream = find(task->future.loop, op->arg[0].number, true);
+
+    if (stream != NULL && stream->context == &stream->socket)
+        details->fd = stream->socket.fd;
+}
+
 /* --- set up, and asked --- */
 
 void stream_touch(struct stream *stream)

@@ -108,6 +108,8 @@ struct stream *stream_begin(const aloop_task *task, aloop_op *op, bool even_clos
                             int *out_error);
 /* The stream of an operation that has waited; NULL: it was closed. */
 struct stream *stream_of_op(const aloop_task *task, const aloop_op *op);
+/* aloop_op_type.describe of the operations on streams. */
+void stream_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details);
 /* The stream of a plain call, NULL if it is closed or being closed. */
 struct stream *stream_find(const aloop_stream *stream);
 /* Has its entry run soon. */

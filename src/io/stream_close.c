@@ -142,7 +142,8 @@ static aloop_poll closed_begin(aloop_task *task, aloop_op *op)
     return closed_poll(task, op);
 }
 
-static const aloop_op_type closed_type = {.name = "stream wait_closed"};
+static const aloop_op_type closed_type = {
+    .name = "stream wait_closed", .describe = stream_describe};
 
 aloop_op aloop_stream_wait_closed(const aloop_stream *stream)
 {

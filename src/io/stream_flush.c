@@ -56,8 +56,8 @@ static aloop_poll flush_begin(aloop_task *task, aloop_op *op)
     return flush_poll(task, op);
 }
 
-static const aloop_op_type drain_type = {.name = "stream drain"};
-static const aloop_op_type flush_type = {.name = "stream flush"};
+static const aloop_op_type drain_type = {.name = "stream drain", .describe = stream_describe};
+static const aloop_op_type flush_type = {.name = "stream flush", .describe = stream_describe};
 
 aloop_op aloop_stream_drain(const aloop_stream *stream)
 {
@@ -119,7 +119,8 @@ static void sendfile_drop(aloop_task *task, aloop_op *op)
         stream_sender_ended(stream);
 }
 
-static const aloop_op_type sendfile_type = {.name = "stream sendfile", .drop = sendfile_drop};
+static const aloop_op_type sendfile_type = {
+    .name = "stream sendfile", .drop = sendfile_drop, .describe = stream_describe};
 
 /* Is it the connection that is broken? Of all else reading the file by hand tells more. */
 static bool is_of_connection(int64_t error)

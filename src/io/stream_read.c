@@ -202,7 +202,9 @@ static int64_t some_more(struct stream *stream, aloop_op *op)
 }
 
 static const struct read_kind some_kind = {
-    .type = {.name = "stream read", .drop = read_drop}, .take = some_take, .more = some_more};
+    .type = {.name = "stream read", .drop = read_drop, .describe = stream_describe},
+    .take = some_take,
+    .more = some_more};
 
 aloop_op aloop_stream_read(const aloop_stream *stream, void *buffer, size_t size)
 {
@@ -253,7 +255,7 @@ static aloop_poll exactly_take(struct stream *stream, aloop_op *op, bool is_end)
 }
 
 static const struct read_kind large_kind = {
-    .type = {.name = "stream read_exactly", .drop = read_drop},
+    .type = {.name = "stream read_exactly", .drop = read_drop, .describe = stream_describe},
     .take = large_take,
     .more = large_more};
 
@@ -268,7 +270,7 @@ static int exactly_begin(struct stream *stream, aloop_op *op)
 }
 
 static const struct read_kind exactly_kind = {
-    .type = {.name = "stream read_exactly", .drop = read_drop},
+    .type = {.name = "stream read_exactly", .drop = read_drop, .describe = stream_describe},
     .take = exactly_take,
     .begin = exactly_begin};
 
@@ -364,7 +366,7 @@ static int until_begin(struct stream *stream, aloop_op *op)
 }
 
 static const struct read_kind until_kind = {
-    .type = {.name = "stream read_until", .drop = read_drop},
+    .type = {.name = "stream read_until", .drop = read_drop, .describe = stream_describe},
     .take = until_take,
     .begin = until_begin};
 
@@ -396,7 +398,8 @@ static aloop_poll line_take(struct stream *stream, aloop_op *op, bool is_end)
 }
 
 static const struct read_kind line_kind = {
-    .type = {.name = "stream read_line", .drop = read_drop}, .take = line_take};
+    .type = {.name = "stream read_line", .drop = read_drop, .describe = stream_describe},
+    .take = line_take};
 
 aloop_op aloop_stream_read_line(const aloop_stream *stream, aloop_slice *out_line)
 {
@@ -417,7 +420,8 @@ static aloop_poll to_end_take(struct stream *stream, aloop_op *op, bool is_end)
 }
 
 static const struct read_kind to_end_kind = {
-    .type = {.name = "stream read_to_end", .drop = read_drop}, .take = to_end_take};
+    .type = {.name = "stream read_to_end", .drop = read_drop, .describe = stream_describe},
+    .take = to_end_take};
 
 aloop_op aloop_stream_read_to_end(const aloop_stream *stream, size_t most, aloop_slice *out_bytes)
 {
@@ -445,7 +449,9 @@ static int peek_begin(struct stream *stream, aloop_op *op)
 }
 
 static const struct read_kind peek_kind = {
-    .type = {.name = "stream peek", .drop = read_drop}, .take = peek_take, .begin = peek_begin};
+    .type = {.name = "stream peek", .drop = read_drop, .describe = stream_describe},
+    .take = peek_take,
+    .begin = peek_begin};
 
 aloop_op aloop_stream_peek(const aloop_stream *stream, size_t least, aloop_slice *out_bytes)
 {

@@ -204,8 +204,10 @@ static void write_drop(aloop_task *task, aloop_op *op)
         stream_sender_ended(stream);
 }
 
-static const aloop_op_type write_type = {.name = "stream write", .drop = write_drop};
-static const aloop_op_type writev_type = {.name = "stream writev", .drop = write_drop};
+static const aloop_op_type write_type = {
+    .name = "stream write", .drop = write_drop, .describe = stream_describe};
+static const aloop_op_type writev_type = {
+    .name = "stream writev", .drop = write_drop, .describe = stream_describe};
 
 /* What the operation writes, as pieces; `single` is where that of a plain write is put. */
 static const struct iovec *op_pieces(const aloop_op *op, struct iovec *single, int *out_count)

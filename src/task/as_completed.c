@@ -264,7 +264,28 @@ static aloop_poll next_poll(aloop_task *task, aloop_op *op)
     return aloop_op_wait(op, &it->waiters);
 }
 
-static const aloop_op_type next_type = {.name = "as_completed"};
+static aloop_future *next_pending(const aloop_op *op, void **cursor)
+{
+    struct list *pending = pending_of(op->arg[0].pointer);
+    struct list *link = *cursor != NULL ? *cursor : pending->next;
+
+    if (link == pending)
+        return NULL;
+    *cursor = link->next;
+    return CONTAINER_OF(link, struct entry, link)->future;
+}
+
+static void next_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    const aloop_as_completed *it = op->arg[0].data;
+
+    (void)task;
+    details->deadline = it->deadline;
+    details->is_any = true;
+    details->next_future = next_pending;
+}
+
+static const aloop_op_type next_type = {.name = "as_completed", .describe = next_describe};
 
 aloop_op aloop_as_completed_next(aloop_as_completed *it, aloop_future **out_future)
 {

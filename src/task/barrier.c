@@ -5,6 +5,8 @@
  */
 #include "task/grant.h"
 
+#include <stdio.h>
+
 /* All who wait have passed. */
 static void trip(aloop_barrier *barrier)
 {
@@ -58,7 +60,17 @@ static void barrier_drop(aloop_task *task, aloop_op *op)
         barrier->waiting--;
 }
 
-static const aloop_op_type barrier_type = {.name = "barrier", .drop = barrier_drop};
+static void barrier_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    const aloop_barrier *barrier = op->arg[0].data;
+
+    (void)task;
+    (void)snprintf(details->text, sizeof details->text, "%zu of %zu have come", barrier->waiting,
+                   barrier->parties);
+}
+
+static const aloop_op_type barrier_type = {
+    .name = "barrier", .drop = barrier_drop, .describe = barrier_describe};
 
 aloop_op aloop_barrier_wait(aloop_barrier *barrier)
 {

@@ -9,6 +9,8 @@
  */
 #include "task/grant.h"
 
+#include <stdio.h>
+
 /* aloop_op.arg[2] */
 enum {
     WAIT_BEGUN = 1,
@@ -56,8 +58,10 @@ static aloop_poll condition_poll(aloop_task *task, aloop_op *op)
     aloop_lock *lock = condition->lock;
     int error;
 
-    if (grant_of(op) == GRANT_GIVEN)
+    if (grant_of(op) == GRANT_GIVEN) {
+        lock->holder = task->number;
         return wait_is(op, WAIT_INTERRUPTED) ? -ECANCELED : 0;
+    }
     if (wait_is(op, WAIT_BEGUN))
         return ALOOP_PENDING;
     if (!lock->is_locked)
@@ -100,8 +104,23 @@ static void condition_drop(aloop_task *task, aloop_op *op)
         lock_hand_on(condition->lock);
 }
 
-static const aloop_op_type condition_type = {
-    .name = "condition", .drop = condition_drop, .interrupt = condition_interrupt};
+static void condition_describe(const aloop_task *task, const aloop_op *op,
+                               aloop_op_details *details)
+{
+    const aloop_condition *condition = op->arg[0].data;
+
+    (void)task;
+    if (!wait_is(op, WAIT_LOCKING) || grant_of(op) == GRANT_GIVEN)
+        return;
+    (void)snprintf(details->text, sizeof details->text, "notified, needs its lock");
+    details->object = condition->lock;
+    details->holder = condition->lock->holder;
+}
+
+static const aloop_op_type condition_type = {.name = "condition",
+                                             .drop = condition_drop,
+                                             .interrupt = condition_interrupt,
+                                             .describe = condition_describe};
 
 aloop_op aloop_condition_wait(aloop_condition *condition)
 {

@@ -65,6 +65,13 @@ static aloop_future *next_member(struct fanout *fanout, void **cursor)
     return member->future;
 }
 
+aloop_future *future_set_next(const aloop_op *op, void **cursor)
+{
+    struct future_set *set = op->arg[0].pointer;
+
+    return next_member(&set->fanout, cursor);
+}
+
 struct future_set *future_set_new(aloop_task *task, aloop_op *op, const struct futures *futures,
                                   aloop_return_when when)
 {

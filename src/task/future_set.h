@@ -54,6 +54,8 @@ int futures_check(const aloop_task *task, const struct futures *futures);
 struct future_set *future_set_new(aloop_task *task, aloop_op *op, const struct futures *futures,
                                   aloop_return_when when);
 bool future_set_is_settled(const struct future_set *set);
+/* The futures of the set that is the first argument of `op`: for aloop_op_details. */
+aloop_future *future_set_next(const aloop_op *op, void **cursor);
 /* Nothing of it is left at the futures. */
 void future_set_free(aloop *loop, struct future_set *set);
 

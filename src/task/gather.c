@@ -281,6 +281,28 @@ aloop_future *aloop_shield_future(aloop_future *inner)
     return &shield->base.future;
 }
 
+/* --- looking at them --- */
+
+aloop_future *composite_next(aloop *loop, void **cursor)
+{
+    struct list *link = *cursor != NULL ? *cursor : loop->composites.next;
+
+    if (link == &loop->composites)
+        return NULL;
+    *cursor = link->next;
+    return &CONTAINER_OF(link, struct composite, link)->future;
+}
+
+aloop_future *composite_next_part(aloop_future *future, void **cursor)
+{
+    if (future->kind == FUTURE_GATHER)
+        return next_child(&GATHER_OF(future)->fanout, cursor);
+    if (*cursor != NULL)
+        return NULL;
+    *cursor = SHIELD_OF(future)->inner;
+    return *cursor;
+}
+
 /* --- the end --- */
 
 void composite_destroy(struct aloop_future *future)

@@ -70,6 +70,11 @@ static aloop_future *group_child(struct fanout *fanout, void **cursor)
     return &CONTAINER_OF(link, struct member, link)->task->future;
 }
 
+aloop_future *group_next(aloop_group *group, void **cursor)
+{
+    return group_is_open(group) ? group_child(fanout_of(group), cursor) : NULL;
+}
+
 /* The group has no use for it any more. */
 static void member_let_go(aloop *loop, struct member *member)
 {
@@ -354,8 +359,20 @@ static void group_drop(aloop_task *task, aloop_op *op)
         scope_fire(&group->scope);
 }
 
+static aloop_future *group_next_of_op(const aloop_op *op, void **cursor)
+{
+    return group_next(op->arg[0].pointer, cursor);
+}
+
+static void group_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    (void)task;
+    (void)op;
+    details->next_future = group_next_of_op;
+}
+
 static const aloop_op_type group_type = {
-    .name = "group", .fanout = group_fanout, .drop = group_drop};
+    .name = "group", .fanout = group_fanout, .drop = group_drop, .describe = group_describe};
 
 aloop_op aloop_group_wait(aloop_group *group)
 {
@@ -390,7 +407,7 @@ static aloop_poll group_end_poll(aloop_task *task, aloop_op *op)
     return group->child_count == 0 ? 0 : aloop_op_wait(op, &group->waiters);
 }
 
-static const aloop_op_type group_end_type = {.name = "end of group"};
+static const aloop_op_type group_end_type = {.name = "end of group", .describe = group_describe};
 
 bool group_must_wait(aloop_group *group, aloop_op *out_op)
 {

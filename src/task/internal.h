@@ -216,6 +216,10 @@ bool gather_accepts_cancel(aloop_future *future);
 struct fanout *gather_begin_cancel(aloop_future *future);
 /* The array of results is not to be written any more. */
 void gather_forget_results(aloop_future *future);
+/* The gathers and shields that are not settled, and what one of them is made of and waits for, one
+   after the other: *cursor is NULL at first. */
+aloop_future *composite_next(aloop *loop, void **cursor);
+aloop_future *composite_next_part(aloop_future *future, void **cursor);
 /* Frees a gather or a shield. */
 void composite_destroy(struct aloop_future *future);
 /* At the loop's end: settles those that wait. */
@@ -434,6 +438,8 @@ void generator_begin_close(aloop_generator *generator);
 void generator_abandon_next(struct aloop_task *task);
 
 /* --- group.c --- */
+/* The children that have not ended, one after the other: *cursor is NULL at first. */
+aloop_future *group_next(aloop_group *group, void **cursor);
 /* Was it opened, and not waited for since? */
 bool group_is_open(const aloop_group *group);
 /* If children are left: cancels them, and makes *out_op the operation to wait for them. */

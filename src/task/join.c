@@ -93,7 +93,24 @@ aloop_poll aloop_join_poll_(aloop_task *task, aloop_op *op)
 
 const aloop_op_type aloop_join_type_ = {
     .name = "join", .target = join_target, .drop = join_drop};
-const aloop_op_type aloop_shield_type_ = {.name = "shield", .drop = join_drop};
+/* It has no target, for a cancellation is not to be passed on. */
+static aloop_future *shield_next(const aloop_op *op, void **cursor)
+{
+    if (*cursor != NULL)
+        return NULL;
+    *cursor = op->arg[0].pointer;
+    return *cursor;
+}
+
+static void shield_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    (void)task;
+    (void)op;
+    details->next_future = shield_next;
+}
+
+const aloop_op_type aloop_shield_type_ = {
+    .name = "shield", .drop = join_drop, .describe = shield_describe};
 
 /* --- gather as an operation: makes the future when it starts, and joins that --- */
 

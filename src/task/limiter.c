@@ -4,6 +4,8 @@
  */
 #include "task/grant.h"
 
+#include <stdio.h>
+
 static void lend(aloop_limiter *limiter)
 {
     while (limiter->borrowed < limiter->total && grant_next(&limiter->waiters, GRANT_GIVEN))
@@ -66,7 +68,19 @@ static void limiter_drop(aloop_task *task, aloop_op *op)
         take_back(op->arg[0].pointer);
 }
 
-static const aloop_op_type limiter_type = {.name = "limiter", .drop = limiter_drop};
+static void limiter_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    const aloop_limiter *limiter = op->arg[0].data;
+
+    (void)task;
+    if (limiter->total == 1)
+        details->object = limiter;
+    (void)snprintf(details->text, sizeof details->text, "%zu of %zu tokens are lent",
+                   limiter->borrowed, limiter->total);
+}
+
+static const aloop_op_type limiter_type = {
+    .name = "limiter", .drop = limiter_drop, .describe = limiter_describe};
 
 aloop_op aloop_limiter_acquire(aloop_limiter *limiter, aloop_hold *token)
 {

@@ -6,6 +6,7 @@
 
 void lock_hand_on(aloop_lock *lock)
 {
+    lock->holder = 0;
     if (!grant_next(&lock->waiters, GRANT_GIVEN))
         lock->is_locked = false;
 }
@@ -15,14 +16,17 @@ aloop_poll aloop_lock_poll_(aloop_task *task, aloop_op *op)
     aloop_lock *lock = op->arg[0].pointer;
     int error;
 
-    if (grant_of(op) == GRANT_GIVEN)
+    if (grant_of(op) == GRANT_GIVEN) {
+        lock->holder = task->number;
         return 0;
+    }
     error = grant_check_loop(&lock->loop, !lock->is_locked, task);
     if (error < 0)
         return error;
     if (lock->is_locked)
         return aloop_op_wait(op, &lock->waiters);
     lock->is_locked = true;
+    lock->holder = task->number;
     return 0;
 }
 
@@ -33,7 +37,17 @@ static void lock_drop(aloop_task *task, aloop_op *op)
         lock_hand_on(op->arg[0].pointer);
 }
 
-const aloop_op_type aloop_lock_type_ = {.name = "lock", .drop = lock_drop};
+static void lock_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    const aloop_lock *lock = op->arg[0].data;
+
+    (void)task;
+    details->object = lock;
+    details->holder = lock->holder;
+}
+
+const aloop_op_type aloop_lock_type_ = {
+    .name = "lock", .drop = lock_drop, .describe = lock_describe};
 
 bool aloop_lock_try_acquire(aloop_lock *lock)
 {
@@ -41,6 +55,9 @@ bool aloop_lock_try_acquire(aloop_lock *lock)
         return false;
     lock->is_locked = true;
     lock->loop = aloop_get_running_loop();
+    lock->holder = lock->loop != NULL && lock->loop->current_task != NULL
+                       ? lock->loop->current_task->number
+                       : 0;
     return true;
 }
 

@@ -35,7 +35,7 @@ struct task_notes *task_notes_make(struct aloop_task *task)
     notes = pool_alloc(&loop->pool, sizeof *notes);
     if (notes == NULL)
         return NULL;
-    *notes = (struct task_notes){.task = task};
+    *notes = (struct task_notes){.task = task, .waits_since = NOT_WAITING};
     if (map_set(&loop->notes, task->number, notes) < 0) {
         pool_free(&loop->pool, notes, sizeof *notes);
         return NULL;

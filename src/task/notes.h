@@ -21,6 +21,11 @@ struct task_notes {
     const aloop_frame *expected; /* the frame that gets the error next; NULL: it has left */
     int expected_line;           /* ... at the await that it is in ... */
     bool is_childs; /* ... or, as a child of its group has failed, at any that is cancelled */
+
+    /* In debug mode. */
+    aloop_ns waits_since; /* the time of the step in which it began to; NOT_WAITING */
 };
+
+#define NOT_WAITING (-1)
 
 #endif

@@ -60,7 +60,14 @@ static aloop_poll once_poll(aloop_task *task, aloop_op *op)
     return begin_turn(once, task, turn);
 }
 
-static const aloop_op_type once_type = {.name = "once", .drop = once_drop};
+static void once_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    (void)task;
+    details->object = op->arg[0].data;
+}
+
+static const aloop_op_type once_type = {
+    .name = "once", .drop = once_drop, .describe = once_describe};
 
 aloop_op aloop_once_begin(aloop_once *once, aloop_hold *turn)
 {

@@ -20,6 +20,8 @@
 #include "task/element.h"
 #include "task/internal.h"
 
+#include <stdio.h>
+
 /* op->arg[0] is the queue, NULL once that was given back; [1] the element; [2] one of these: */
 enum waiter_state { WAITER_NEW, WAITER_WAITING, WAITER_PROMISED, WAITER_RELEASED };
 
@@ -208,8 +210,27 @@ static void get_drop(aloop_task *task, aloop_op *op)
         side_forget(&queue->getters, op, queue->count);
 }
 
-const aloop_op_type aloop_queue_put_type_ = {.name = "queue put", .drop = put_drop};
-const aloop_op_type aloop_queue_get_type_ = {.name = "queue get", .drop = get_drop};
+static void queue_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    const aloop_queue *queue = op->arg[0].data;
+
+    (void)task;
+    if (queue == NULL)
+        return;
+    if (op->poll == aloop_queue_join_poll_)
+        (void)snprintf(details->text, sizeof details->text, "%zu items unfinished",
+                       queue->unfinished);
+    else if (queue->limit == SIZE_MAX)
+        (void)snprintf(details->text, sizeof details->text, "%zu items", queue->count);
+    else
+        (void)snprintf(details->text, sizeof details->text, "%zu of %zu items", queue->count,
+                       queue->limit);
+}
+
+const aloop_op_type aloop_queue_put_type_ = {
+    .name = "queue put", .drop = put_drop, .describe = queue_describe};
+const aloop_op_type aloop_queue_get_type_ = {
+    .name = "queue get", .drop = get_drop, .describe = queue_describe};
 
 int aloop_queue_put_nowait(aloop_queue *queue, const void *element)
 {
@@ -258,7 +279,7 @@ aloop_poll aloop_queue_join_poll_(aloop_task *task, aloop_op *op)
     return aloop_op_wait(op, &queue->joiners);
 }
 
-const aloop_op_type aloop_queue_join_type_ = {.name = "queue join"};
+const aloop_op_type aloop_queue_join_type_ = {.name = "queue join", .describe = queue_describe};
 
 /* --- beginning and end --- */
 

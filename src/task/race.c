@@ -54,8 +54,17 @@ static struct fanout *race_fanout(const aloop_op *op)
     return &set->fanout;
 }
 
+static void race_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    const struct future_set *set = op->arg[FUTURES].data;
+
+    (void)task;
+    details->is_any = set->when == ALOOP_FIRST_COMPLETED;
+    details->next_future = future_set_next;
+}
+
 static const aloop_op_type running_type = {
-    .name = "race", .drop = race_drop, .fanout = race_fanout};
+    .name = "race", .drop = race_drop, .fanout = race_fanout, .describe = race_describe};
 
 /* It has not begun, and cancels nothing. */
 static struct fanout *no_fanout(const aloop_op *op)

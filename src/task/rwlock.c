@@ -6,6 +6,8 @@
  */
 #include "task/grant.h"
 
+#include <stdio.h>
+
 static bool is_free(const aloop_rwlock *lock)
 {
     return lock->readers == 0 && !lock->is_writing;
@@ -55,6 +57,17 @@ static aloop_poll rwlock_poll(aloop_task *task, aloop_op *op)
     return 0;
 }
 
+static void rwlock_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    const aloop_rwlock *lock = op->arg[0].data;
+
+    (void)task;
+    if (lock->is_writing)
+        (void)snprintf(details->text, sizeof details->text, "one writes");
+    else
+        (void)snprintf(details->text, sizeof details->text, "%zu read", lock->readers);
+}
+
 static void rwlock_drop(aloop_task *task, aloop_op *op)
 {
     aloop_rwlock *lock = op->arg[0].pointer;
@@ -67,8 +80,10 @@ static void rwlock_drop(aloop_task *task, aloop_op *op)
     let_in_who_waits(lock);
 }
 
-static const aloop_op_type read_type = {.name = "read lock", .drop = rwlock_drop};
-static const aloop_op_type write_type = {.name = "write lock", .drop = rwlock_drop};
+static const aloop_op_type read_type = {
+    .name = "read lock", .drop = rwlock_drop, .describe = rwlock_describe};
+static const aloop_op_type write_type = {
+    .name = "write lock", .drop = rwlock_drop, .describe = rwlock_describe};
 
 aloop_op aloop_rwlock_acquire_read(aloop_rwlock *lock)
 {

@@ -118,7 +118,27 @@ static void select_drop(aloop_task *task, aloop_op *op)
     drop_cases(task, op, op->arg[COUNT].size, SIZE_MAX);
 }
 
-static const aloop_op_type select_type = {.name = "select", .drop = select_drop};
+static const aloop_op *next_case(const aloop_op *op, void **cursor)
+{
+    aloop_select_case *cases = op->arg[CASES].pointer;
+    aloop_select_case *one = *cursor != NULL ? *cursor : cases;
+
+    if (one == cases + op->arg[COUNT].size)
+        return NULL;
+    *cursor = one + 1;
+    return &one->op;
+}
+
+static void select_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    (void)task;
+    (void)op;
+    details->is_any = true;
+    details->next_op = next_case;
+}
+
+static const aloop_op_type select_type = {
+    .name = "select", .drop = select_drop, .describe = select_describe};
 
 /* --- beginning --- */
 

@@ -20,7 +20,14 @@ aloop_poll aloop_sleep_poll_(aloop_task *task, aloop_op *op)
     return aloop_op_wait_until(task, op->arg[0].number);
 }
 
-const aloop_op_type aloop_sleep_type_ = {.name = "sleep"};
+static void sleep_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    (void)task;
+    if (op->poll == sleep_until_poll)
+        details->deadline = op->arg[0].number;
+}
+
+const aloop_op_type aloop_sleep_type_ = {.name = "sleep", .describe = sleep_describe};
 
 static aloop_poll sleep_until_start(aloop_task *task, aloop_op *op)
 {

@@ -35,7 +35,18 @@ static void wait_drop(aloop_task *task, aloop_op *op)
     future_set_free(task->future.loop, op->arg[FUTURES].pointer);
 }
 
-static const aloop_op_type waiting_type = {.name = "wait", .drop = wait_drop};
+static void wait_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    const struct future_set *set = op->arg[FUTURES].data;
+
+    (void)task;
+    details->deadline = op->arg[DEADLINE].number;
+    details->is_any = set->when != ALOOP_ALL_COMPLETED;
+    details->next_future = future_set_next;
+}
+
+static const aloop_op_type waiting_type = {
+    .name = "wait", .drop = wait_drop, .describe = wait_describe};
 static const aloop_op_type wait_type = {.name = "wait"};
 
 /* Before anything is set up: how many are done, and is that enough? */

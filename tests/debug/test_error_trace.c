@@ -3,10 +3,7 @@
  */
 #include "debug_test.h"
 
-/* The lines of awaits, by name: each is noted on that line, as it is passed. */
-static int at[16];
-enum { LEAF, MIDDLE, TOP, SECOND, CLEANUP, WAIT };
-#define AT(place) at[place] = __LINE__
+enum { LEAF, MIDDLE, TOP, SECOND, WAIT };
 
 struct leaf {
     ALOOP_FRAME;
