@@ -64,6 +64,14 @@ ALOOP_API int aloop_dump(aloop *loop, FILE *file);
 ALOOP_API int aloop_dump_as(aloop *loop, FILE *file, aloop_dump_format format);
 
 /*
+ * Has aloop_dump() write to `file` (borrows) whenever the signal comes: SIGQUIT, which Ctrl-\
+ * sends, is what other systems use. NULL: not any more. It replaces a handler that the loop had for
+ * this signal, and errors of the file are ignored. Returns 0, or an error of
+ * aloop_add_signal_handler(). asyncio: faulthandler.register().
+ */
+ALOOP_API ALOOP_CHECKED int aloop_dump_on_signal(aloop *loop, int signal_number, FILE *file);
+
+/*
  * Writes one task: what it does, whom it waits for, and by whom it is awaited, up to a task that
  * nobody waits for. Of a task that is done, its outcome. Returns 0, -ENOMEM, -EIO. asyncio:
  * print_call_graph().

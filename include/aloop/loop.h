@@ -56,7 +56,15 @@ typedef struct aloop_options {
     /* Poll for so long without sleeping before the loop blocks: lower latency for a few
        connections, at the price of a busy core. 0, the default: never. */
     aloop_ns busy_poll;
-    /* Check the calling thread, report slow callbacks, look for await cycles. */
+    /*
+     * Debug mode, which the environment turns on as well: ALOOP_DEBUG=1. Calls from the wrong
+     * thread and joins in a circle are refused. Reported to the exception handler are callbacks and
+     * steps of tasks that take long; tasks that go on for ten seconds after they were cancelled;
+     * and, by aloop_close(), tasks that are still referred to, with the place that their maker was
+     * at. Dumps say for how long each task has waited, and who holds each lock. The stack is
+     * overwritten before each step, so that a local that was expected to survive an await does not.
+     * asyncio: debug mode, PYTHONASYNCIODEBUG.
+     */
     bool debug;
     /* Debug: report callbacks and task steps that take at least this long. 0: 100 ms. asyncio:
        slow_callback_duration. */

@@ -79,6 +79,17 @@ void *map_find(const struct map *map, uintptr_t key)
     return map->count == 0 ? NULL : map->entries[place_of(map, key)].value;
 }
 
+void *map_next(const struct map *map, size_t *cursor)
+{
+    while (*cursor < map->capacity) {
+        const struct map_entry *entry = &map->entries[(*cursor)++];
+
+        if (entry->key != 0)
+            return entry->value;
+    }
+    return NULL;
+}
+
 void map_remove(struct map *map, uintptr_t key)
 {
     size_t mask = map->capacity - 1;

@@ -27,6 +27,9 @@ void map_fini(struct map *map);
 int map_set(struct map *map, uintptr_t key, void *value);
 /* What the key leads to; NULL if that is nothing. */
 void *map_find(const struct map *map, uintptr_t key);
+/* One value after the other, in no order: *cursor is 0 at first, and nothing is set or removed in
+   between. NULL at the end. */
+void *map_next(const struct map *map, size_t *cursor);
 /* Forgets the key; an empty map has no memory. */
 void map_remove(struct map *map, uintptr_t key);
 

@@ -3,6 +3,7 @@
  */
 #include "debug/dump.h"
 
+#include <aloop/signal.h>
 #include <inttypes.h>
 
 const char *const census_names[ALOOP_ALIVE_TASK + 1] = {
@@ -219,4 +220,18 @@ int aloop_dump_task(aloop_task *task, FILE *file)
     dump_text_from(&graph, file, graph_node(&graph, &task->future));
     graph_free(&graph);
     return ferror(file) ? -EIO : 0;
+}
+
+static void on_signal(aloop *loop, void *arg)
+{
+    (void)aloop_dump(loop, arg);
+    (void)fflush(arg);
+}
+
+int aloop_dump_on_signal(aloop *loop, int signal_number, FILE *file)
+{
+    if (file != NULL)
+        return aloop_add_signal_handler(loop, signal_number, on_signal, file);
+    (void)aloop_remove_signal_handler(loop, signal_number);
+    return 0;
 }

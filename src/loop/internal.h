@@ -43,6 +43,10 @@ struct upper_layer {
     bool (*is_done)(const struct aloop_task *task);
     void (*release_task)(struct aloop_task *task);
     const char *(*task_name)(const struct aloop_task *task);
+    /* Debug mode: around a step of a task that is held, and when all is closed. */
+    void (*before_step)(struct aloop_task *task);
+    void (*after_step)(struct aloop_task *task);
+    void (*report_leaks)(aloop *loop);
     /* Fills in name, file and line if the entry is a step of a task; for reports of slow ones. */
     void (*describe)(const struct ready_entry *entry, aloop_exception_context *context);
 };
@@ -111,7 +115,7 @@ struct aloop {
     uint64_t tasks_ended;
     struct list composites; /* gathers and shields that are not settled */
     bool is_shutting_down;
-    bool looks_at_new_tasks; /* shutting down, or somebody observes */
+    bool looks_at_new_tasks; /* shutting down, debug, or somebody observes */
     uint64_t cancel_chain; /* numbers the chains of tasks that requests to cancel have followed */
     int budget; /* completions that the running task has left in this step */
     const struct upper_layer *upper;

@@ -11,6 +11,7 @@
 #include "loop/observe.h"
 #include "loop/watch.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define SLOW_CALLBACK_DEFAULT ALOOP_MS(100)
@@ -75,14 +76,23 @@ static bool options_are_valid(const aloop_options *options)
            options->busy_poll >= 0 && options->slow_callback >= 0;
 }
 
+/* As asyncio's PYTHONASYNCIODEBUG: for a program that is already there. */
+static bool environment_wants_debug(void)
+{
+    const char *value = getenv("ALOOP_DEBUG");
+
+    return value != NULL && value[0] != '\0' && strcmp(value, "0") != 0;
+}
+
 static void loop_configure(aloop *loop, const aloop_options *options)
 {
     loop->poller_kind = options->poller;
     loop->is_virtual = options->clock == ALOOP_CLOCK_VIRTUAL;
     loop->is_boottime = options->clock == ALOOP_CLOCK_BOOTTIME;
-    loop->is_debug = options->debug;
-    loop->has_checks = options->debug;
-    loop->is_observed = options->debug || options->seed != 0;
+    loop->is_debug = options->debug || environment_wants_debug();
+    loop->has_checks = loop->is_debug;
+    loop->looks_at_new_tasks = loop->is_debug;
+    loop->is_observed = loop->is_debug || options->seed != 0;
     loop->busy_poll = options->busy_poll;
     loop->random = options->seed;
     loop->thread_limit = THREAD_LIMIT_DEFAULT;
@@ -228,6 +238,8 @@ int aloop_close(aloop *loop)
     /* Last: what its threads have posted is dropped by now. */
     if (loop->threads != NULL)
         loop->threads->on_close(loop);
+    if (loop->is_debug && loop->upper != NULL)
+        loop->upper->report_leaks(loop);
     observers_close(loop);
     return 0;
 }

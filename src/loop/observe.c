@@ -147,9 +147,13 @@ static void run_step(aloop *loop, const struct ready_entry *entry, struct aloop_
 {
     PROBE_TASK(step_begins, loop, task);
     TELL(loop, step_begins, loop, task);
+    if (loop->is_debug)
+        loop->upper->before_step(task);
     run(loop, entry, entry->run);
     if (loop->upper->is_done(task))
         observe_task_done(loop, task);
+    else if (loop->is_debug)
+        loop->upper->after_step(task);
     PROBE_TASK(step_ends, loop, task);
     TELL(loop, step_ends, loop, task);
     loop->upper->release_task(task);
@@ -273,7 +277,7 @@ void loop_choose_run(aloop *loop)
     bool was_observed = loop->is_observed;
 
     loop->has_observers = !list_is_empty(&loop->observers) || PROBES_ARE_WATCHED;
-    loop->looks_at_new_tasks = loop->is_shutting_down || loop->has_observers;
+    loop->looks_at_new_tasks = loop->is_shutting_down || loop->is_debug || loop->has_observers;
     loop->is_observed = loop->is_debug || loop->random != 0 || loop->measures_durations ||
                         loop->has_observers;
     if (loop->is_observed != was_observed)

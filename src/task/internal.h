@@ -283,6 +283,14 @@ void task_notes_free(struct aloop_task *task);
 /* Numbers the task, if it has none. */
 unsigned task_number(struct aloop_task *task);
 
+/* Debug mode. A task was made: by whom, and where, is noted. */
+void notes_task_made(struct aloop_task *task);
+/* It is going to run a step; it has run one, and is not done. */
+void notes_before_step(struct aloop_task *task);
+void notes_after_step(struct aloop_task *task);
+/* The loop is closed: reports the tasks that are still referred to. */
+void notes_report_leaks(aloop *loop);
+
 /* --- error_trace.c --- */
 /* `failed` is why `awaited`, which is the same or a gather of it, fails: who joins that hears where
    the error comes from. */

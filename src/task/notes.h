@@ -23,7 +23,11 @@ struct task_notes {
     bool is_childs; /* ... or, as a child of its group has failed, at any that is cancelled */
 
     /* In debug mode. */
-    aloop_ns waits_since; /* the time of the step in which it began to; NOT_WAITING */
+    aloop_ns waits_since;     /* the time of the step in which it began to; NOT_WAITING */
+    aloop_ns cancelled_since; /* it runs in spite of it; NOT_WAITING */
+    bool is_reported;         /* for that */
+    const char *made_file;    /* where the coroutine was that made it; NULL: in none */
+    int made_line;
 };
 
 #define NOT_WAITING (-1)

@@ -55,6 +55,8 @@ static COLD NOINLINE void task_looked_at(struct aloop_task *task)
         task->cancelling = 1;
         task->alarm = ALARM_CANCEL;
     }
+    if (loop->is_debug)
+        notes_task_made(task);
     observe_task_created(loop, task);
 }
 
@@ -266,6 +268,9 @@ const struct upper_layer task_upper_layer = {
     .is_step = is_step,
     .hold_task = hold_task,
     .is_done = is_done,
+    .before_step = notes_before_step,
+    .after_step = notes_after_step,
+    .report_leaks = notes_report_leaks,
     .release_task = aloop_task_unref,
     .task_name = aloop_task_name,
     .describe = describe_step};

@@ -94,6 +94,13 @@ static void test_agrees_with_an_array(void **state)
         assert_ptr_equal(map_find(&table->map, key), expected[key]);
         if (step % 500 != 0)
             continue;
+        {
+            size_t cursor = 0, met = 0;
+
+            while (map_next(&table->map, &cursor) != NULL)
+                met++;
+            assert_int_equal(met, count);
+        }
         for (uintptr_t i = 1; i <= KEYS; i++)
             assert_ptr_equal(map_find(&table->map, i), expected[i]);
     }
