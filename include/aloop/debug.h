@@ -15,7 +15,8 @@
  *
  * A task is printed below the first that waits for it, and is only named below the others. Tasks
  * that wait for each other in a circle are named at the end: as a deadlock, if none of them has
- * another way to go on.
+ * another way to go on. Of a process that hangs, and of a core file, gdb prints the same: `source`
+ * share/aloop/aloop_gdb.py there, then `aloop-dump`.
  *
  * Where did an error come from? As it passes up through the coroutines, from ALOOP_TRY to
  * ALOOP_TRY, each adds a line to the trace of its task, the innermost first; and an error that
