@@ -10,7 +10,8 @@ trap 'rm -rf "$scratch"' EXIT
 
 # Ports and processes differ from run to run, and where the sources are.
 plain() {
-    sed -e "s#$ALOOP_SOURCE_DIR/##g" -e 's/127\.0\.0\.1:[0-9]*/127.0.0.1:PORT/' -e 's/pid [0-9]*/pid NUMBER/'
+    sed -e "s#$ALOOP_SOURCE_DIR/##g" \
+        -e 's/127\.0\.0\.1:[0-9]*/127.0.0.1:PORT/' -e 's/pid [0-9]*/pid NUMBER/'
 }
 
 status=0
