@@ -4,6 +4,7 @@
  */
 #include "debug_test.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct waiting {
