@@ -1,45 +1,8 @@
 #include "base/heap.h"
-#include "failing_allocator.h"
+#include "base_test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-struct fixture {
-    struct failing_allocator failing;
-    struct memory memory;
-    struct heap heap;
-};
-
-static int setup(void **state)
-{
-    static struct fixture fixture;
-    aloop_allocator allocator;
-
-    memset(&fixture, 0, sizeof fixture);
-    allocator = failing_allocator_interface(&fixture.failing);
-    memory_init(&fixture.memory, &allocator);
-    heap_init(&fixture.heap, &fixture.memory);
-    *state = &fixture;
-    return 0;
-}
-
-/* Nothing may be left, whatever a test did. */
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-
-    heap_fini(&fixture->heap);
-    return fixture->failing.mistaken || fixture->failing.bytes != 0 ||
-           memory_used(&fixture->memory) != 0;
-}
-
-static struct heap *heap_of(void **state)
-{
-    return &((struct fixture *)*state)->heap;
-}
+FIXTURE(struct heap, heap, heap_init(&fixture->heap, &fixture->memory),
+        heap_fini(&fixture->heap));
 
 static void make_nodes(struct heap *heap, struct heap_node *nodes, int count)
 {
@@ -376,22 +339,22 @@ static void test_out_of_memory(void **state)
     int count = 0;
 
     while (count < 100) {
-        fixture->failing.fail_from = fixture->failing.requests + 1;
+        fixture->probe.fail_from = fixture->probe.requests + 1;
         before = *heap;
         if (heap_reserve(heap) == -ENOMEM) {
             assert_memory_equal(heap, &before, sizeof before);
             assert_true(heap_verify(heap));
-            fixture->failing.fail_from = 0;
+            fixture->probe.fail_from = 0;
             assert_int_equal(heap_reserve(heap), 0);
         }
         heap_node_init(&nodes[count], (uint16_t)count);
         /* Arming never allocates. */
-        fixture->failing.fail_from = fixture->failing.requests + 1;
+        fixture->probe.fail_from = fixture->probe.requests + 1;
         heap_arm(heap, &nodes[count], 100 - count);
         count++;
     }
     assert_true(heap_verify(heap));
-    assert_true(fixture->failing.requests > 1);
+    assert_true(fixture->probe.requests > 1);
     while (count-- > 0)
         assert_ptr_equal(heap_pop_due(heap, 100), &nodes[count]);
 }
@@ -404,7 +367,7 @@ static void test_too_many(void **state)
 
     heap.capacity = heap.reserved = UINT32_C(1) << 31;
     assert_int_equal(heap_reserve(&heap), -ENOMEM);
-    assert_int_equal(fixture->failing.requests, 0);
+    assert_int_equal(fixture->probe.requests, 0);
     assert_int_equal(heap.reserved, UINT32_C(1) << 31);
 }
 
@@ -416,12 +379,12 @@ static void test_unreserve(void **state)
 
     for (int i = 0; i < 16; i++)
         assert_int_equal(heap_reserve(heap), 0);
-    requests = fixture->failing.requests;
+    requests = fixture->probe.requests;
     for (int i = 0; i < 1000; i++) {
         heap_unreserve(heap);
         assert_int_equal(heap_reserve(heap), 0);
     }
-    assert_int_equal(fixture->failing.requests, requests);
+    assert_int_equal(fixture->probe.requests, requests);
     assert_int_equal(heap->reserved, 16);
 }
 
@@ -466,8 +429,6 @@ static void test_verify_sees(void **state)
     heap->entries[0].sequence = nodes[0].sequence = 5;
     assert_false(heap_verify(heap));
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {

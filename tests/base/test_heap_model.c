@@ -3,51 +3,15 @@
  * invariant and of every count.
  */
 #include "base/heap.h"
-#include "failing_allocator.h"
+#include "base_test.h"
 #include "random.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #define SEED UINT64_C(0x5EED0002)
 
-struct fixture {
-    struct failing_allocator failing;
-    struct memory memory;
-    struct heap heap;
-};
-
-static int setup(void **state)
-{
-    static struct fixture fixture;
-    aloop_allocator allocator;
-
-    memset(&fixture, 0, sizeof fixture);
-    allocator = failing_allocator_interface(&fixture.failing);
-    memory_init(&fixture.memory, &allocator);
-    heap_init(&fixture.heap, &fixture.memory);
-    *state = &fixture;
-    return 0;
-}
-
-/* Nothing may be left, whatever a test did. */
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-
-    heap_fini(&fixture->heap);
-    return fixture->failing.mistaken || fixture->failing.bytes != 0 ||
-           memory_used(&fixture->memory) != 0;
-}
-
-static struct heap *heap_of(void **state)
-{
-    return &((struct fixture *)*state)->heap;
-}
+FIXTURE(struct heap, heap, heap_init(&fixture->heap, &fixture->memory),
+        heap_fini(&fixture->heap));
 
 enum { MODEL_NODES = 300, MODEL_OPERATIONS = 250000 };
 
@@ -207,8 +171,6 @@ static void test_model_of_few_ties(void **state)
 {
     run_model(heap_of(state), 100000, SEED + 1);
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {

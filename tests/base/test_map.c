@@ -1,5 +1,5 @@
 #include "base/map.h"
-#include "failing_allocator.h"
+#include "memory_probe.h"
 #include "random.h"
 
 #include <setjmp.h>
@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 struct table {
-    struct failing_allocator allocator;
+    struct memory_probe allocator;
     struct memory memory;
     struct map map;
 };
@@ -20,7 +20,7 @@ static int setup(void **state)
     aloop_allocator interface;
 
     table = (struct table){.allocator = {0}};
-    interface = failing_allocator_interface(&table.allocator);
+    interface = memory_probe_allocator(&table.allocator);
     memory_init(&table.memory, &interface);
     map_init(&table.map, &table.memory);
     *state = &table;

@@ -1,5 +1,5 @@
 #include "base/memory.h"
-#include "failing_allocator.h"
+#include "memory_probe.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,8 +34,8 @@ static void test_default_allocator(void **state)
 
 static void test_users_allocator_is_told_sizes(void **state)
 {
-    struct failing_allocator failing = {0};
-    aloop_allocator allocator = failing_allocator_interface(&failing);
+    struct memory_probe failing = {0};
+    aloop_allocator allocator = memory_probe_allocator(&failing);
     struct memory memory;
     void *first;
     void *second;
@@ -61,8 +61,8 @@ static void test_users_allocator_is_told_sizes(void **state)
 /* P119: a request that fails leaves the old block, and the count, as they were. */
 static void test_failure_changes_nothing(void **state)
 {
-    struct failing_allocator failing = {.fail_from = 2, .persistent = true};
-    aloop_allocator allocator = failing_allocator_interface(&failing);
+    struct memory_probe failing = {.fail_from = 2, .persists = true};
+    aloop_allocator allocator = memory_probe_allocator(&failing);
     struct memory memory;
     char *block;
 
@@ -81,8 +81,8 @@ static void test_failure_changes_nothing(void **state)
 
 static void test_absurd_sizes_do_not_reach_the_allocator(void **state)
 {
-    struct failing_allocator failing = {0};
-    aloop_allocator allocator = failing_allocator_interface(&failing);
+    struct memory_probe failing = {0};
+    aloop_allocator allocator = memory_probe_allocator(&failing);
     struct memory memory;
 
     (void)state;

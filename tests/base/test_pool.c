@@ -1,44 +1,13 @@
 #include "base/pool.h"
-#include "failing_allocator.h"
+#include "base_test.h"
 #include "random.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #define SEED UINT64_C(0x5EED0003)
 
-struct fixture {
-    struct failing_allocator failing;
-    struct memory memory;
-    struct pool pool;
-};
-
-static int setup(void **state)
-{
-    static struct fixture fixture;
-    aloop_allocator allocator;
-
-    memset(&fixture, 0, sizeof fixture);
-    allocator = failing_allocator_interface(&fixture.failing);
-    memory_init(&fixture.memory, &allocator);
-    pool_init(&fixture.pool, &fixture.memory);
-    *state = &fixture;
-    return 0;
-}
-
-/* Nothing may be left, whatever a test did. */
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-
-    pool_fini(&fixture->pool);
-    return fixture->failing.mistaken || fixture->failing.bytes != 0 ||
-           memory_used(&fixture->memory) != 0;
-}
+FIXTURE(struct pool, pool, pool_init(&fixture->pool, &fixture->memory),
+        pool_fini(&fixture->pool));
 
 static void test_blocks_are_aligned_and_recycled(void **state)
 {
@@ -83,9 +52,9 @@ static void test_steady_state_does_not_ask(void **state)
         for (size_t i = 0; i < 100; i++)
             pool_free(&fixture->pool, blocks[i], 8 * (i + 1));
         if (round == 0)
-            requests = fixture->failing.requests;
+            requests = fixture->probe.requests;
     }
-    assert_int_equal(fixture->failing.requests, requests);
+    assert_int_equal(fixture->probe.requests, requests);
 }
 
 static void test_accounts(void **state)
@@ -125,11 +94,11 @@ static void test_slab_ends_are_used(void **state)
     left = (size_t)(pool->fresh_end - pool->fresh);
     assert_true(left > 0);
     assert_non_null(pool_alloc(pool, 1024));
-    requests = fixture->failing.requests;
+    requests = fixture->probe.requests;
     assert_non_null(pool->free[left / POOL_GRANULE - 1]);
     assert_non_null(pool_alloc(pool, left));
     assert_null(pool->free[left / POOL_GRANULE - 1]);
-    assert_int_equal(fixture->failing.requests, requests);
+    assert_int_equal(fixture->probe.requests, requests);
 }
 
 /* P119: without memory for a slab or a large block, NULL, and the pool is as it was. */
@@ -140,18 +109,18 @@ static void test_out_of_memory(void **state)
     void *block;
     struct pool before;
 
-    fixture->failing.fail_from = 1;
-    fixture->failing.persistent = true;
+    fixture->probe.fail_from = 1;
+    fixture->probe.persists = true;
     assert_null(pool_alloc(pool, 16));
     assert_null(pool_alloc(pool, 5000));
     assert_int_equal(pool->bytes_used, 0);
     assert_int_equal(pool->bytes_reserved, 0);
 
-    fixture->failing.fail_from = 0;
+    fixture->probe.fail_from = 0;
     block = pool_alloc(pool, 48);
     assert_non_null(block);
     before = *pool;
-    fixture->failing.fail_from = fixture->failing.requests + 1;
+    fixture->probe.fail_from = fixture->probe.requests + 1;
     for (int i = 0; i < 2; i++) {
         assert_null(pool_alloc(pool, 100000));
         assert_null(pool_alloc(pool, SIZE_MAX));
@@ -173,7 +142,7 @@ static void test_out_of_memory_for_the_next_slab(void **state)
     assert_non_null(pool_alloc(pool, 16));
     while ((size_t)(pool->fresh_end - pool->fresh) >= 1024)
         assert_non_null(pool_alloc(pool, 1024));
-    fixture->failing.fail_from = fixture->failing.requests + 1;
+    fixture->probe.fail_from = fixture->probe.requests + 1;
     before = *pool;
     assert_null(pool_alloc(pool, 1024));
     assert_memory_equal(pool, &before, sizeof before);
@@ -256,8 +225,6 @@ static void test_model(void **state)
     assert_int_equal(fixture->pool.bytes_used, 0);
     free(blocks);
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {

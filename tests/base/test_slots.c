@@ -1,13 +1,8 @@
 #include "base/slots.h"
-#include "failing_allocator.h"
+#include "base_test.h"
 #include "random.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #define SEED UINT64_C(0x5EED0004)
 
@@ -17,34 +12,9 @@ struct object {
     uint64_t payload[3];
 };
 
-struct fixture {
-    struct failing_allocator failing;
-    struct memory memory;
-    struct slots slots;
-};
-
-static int setup(void **state)
-{
-    static struct fixture fixture;
-    aloop_allocator allocator;
-
-    memset(&fixture, 0, sizeof fixture);
-    allocator = failing_allocator_interface(&fixture.failing);
-    memory_init(&fixture.memory, &allocator);
-    slots_init(&fixture.slots, &fixture.memory, (sizeof(struct object) + 7) / 8 * 8);
-    *state = &fixture;
-    return 0;
-}
-
-/* Nothing may be left, whatever a test did. */
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-
-    slots_fini(&fixture->slots);
-    return fixture->failing.mistaken || fixture->failing.bytes != 0 ||
-           memory_used(&fixture->memory) != 0;
-}
+FIXTURE(struct slots, slots,
+        slots_init(&fixture->slots, &fixture->memory, (sizeof(struct object) + 7) / 8 * 8),
+        slots_fini(&fixture->slots));
 
 static void test_take_find_release(void **state)
 {
@@ -235,7 +205,7 @@ static void test_out_of_memory(void **state)
         for (long nth = 1;; nth++) {
             uint32_t live = slots->live;
 
-            fixture->failing.fail_from = fixture->failing.requests + nth;
+            fixture->probe.fail_from = fixture->probe.requests + nth;
             object = slots_take(slots);
             if (object != NULL)
                 break;
@@ -244,7 +214,7 @@ static void test_out_of_memory(void **state)
             assert_null(slots->free_first);
             assert_true(nth <= 2);
         }
-        fixture->failing.fail_from = 0;
+        fixture->probe.fail_from = 0;
         assert_ptr_equal(slots_find(slots, slots_number(object)), object);
         while (slots_next(slots, &cursor) != NULL)
             seen++;
@@ -324,8 +294,6 @@ static void test_model(void **state)
     assert_true(slots->chunk_count <= MODEL_NUMBERS / SLOTS_PER_CHUNK + 1);
     free(entries);
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {

@@ -3,52 +3,16 @@
  * single nanoseconds to the end of time, each followed by a check of every invariant.
  */
 #include "base/timers.h"
-#include "failing_allocator.h"
+#include "base_test.h"
 #include "random.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #define SEED UINT64_C(0x5EED0007)
 #define TICK (INT64_C(1) << TIMERS_TICK_BITS)
 
-struct fixture {
-    struct failing_allocator failing;
-    struct memory memory;
-    struct timers timers;
-};
-
-static int setup(void **state)
-{
-    static struct fixture fixture;
-    aloop_allocator allocator;
-
-    memset(&fixture, 0, sizeof fixture);
-    allocator = failing_allocator_interface(&fixture.failing);
-    memory_init(&fixture.memory, &allocator);
-    timers_init(&fixture.timers, &fixture.memory);
-    *state = &fixture;
-    return 0;
-}
-
-/* Nothing may be left, whatever a test did. */
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-
-    timers_fini(&fixture->timers);
-    return fixture->failing.mistaken || fixture->failing.bytes != 0 ||
-           memory_used(&fixture->memory) != 0;
-}
-
-static struct timers *timers_of(void **state)
-{
-    return &((struct fixture *)*state)->timers;
-}
+FIXTURE(struct timers, timers, timers_init(&fixture->timers, &fixture->memory),
+        timers_fini(&fixture->timers));
 
 /* --- the model --- */
 
@@ -317,8 +281,6 @@ static void put_off_stays_in_the_wheel(void **state)
         timers_unreserve(timers);
     }
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {

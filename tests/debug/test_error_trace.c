@@ -429,7 +429,7 @@ static void test_without_memory_the_error_is_not_lost(void **state)
         assert_true(n < 1000);
         world_turns(world, 1);
         world->memory.fail_from = world->memory.requests + n;
-        world->memory.persistent = true;
+        world->memory.persists = true;
         world_drain(world);
         world->memory.fail_from = 0;
         assert_true(aloop_task_result(task) == -EIO || aloop_task_result(task) == -ENOMEM);

@@ -28,6 +28,10 @@ static void *probe_alloc(void *context, void *block, size_t old_size, size_t new
         atomic_store(&probe->mistaken, true);
     if (new_size == 0) {
         atomic_fetch_sub(&probe->bytes, old_size);
+        /* Real allocators write into what they get back: it must be accessible again. (Volatile, or
+           the compiler drops the writes since the memory is freed next.) */
+        for (size_t i = 0; i < old_size; i++)
+            ((volatile char *)(old + 1))[i] = 0x5D;
         free(old);
         return NULL;
     }

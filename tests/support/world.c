@@ -27,7 +27,7 @@ void world_open(struct world *world, const aloop_options *options)
     if (options != NULL)
         own = *options;
     own.clock = ALOOP_CLOCK_VIRTUAL;
-    own.allocator = failing_allocator_interface(&world->memory);
+    own.allocator = memory_probe_allocator(&world->memory);
     assert_int_equal(aloop_new(&own, &world->loop), 0);
     aloop_set_exception_handler(world->loop, on_exception, world);
 }

@@ -7,14 +7,14 @@
 #ifndef ALOOP_TESTS_WORLD_H
 #define ALOOP_TESTS_WORLD_H
 
-#include "../base/failing_allocator.h"
+#include "memory_probe.h"
 
 #include <aloop.h>
 #include <stdbool.h>
 
 struct world {
     aloop *loop;
-    struct failing_allocator memory;
+    struct memory_probe memory;
     char log[512]; /* words, each followed by a blank */
     int reports;   /* to the exception handler */
     char message[96];

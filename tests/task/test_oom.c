@@ -209,14 +209,14 @@ static void ignore_reports(aloop *loop, const aloop_exception_context *context, 
 /* Refuses the n-th request. False if there was none: the sweep is over. */
 static bool attempt(const char *name, bool (*scenario)(aloop *loop), long n, bool persistent)
 {
-    struct failing_allocator memory = {.fail_from = n, .persistent = persistent};
+    struct memory_probe memory = {.fail_from = n, .persists = persistent};
     aloop_options options = ALOOP_OPTIONS_INIT;
     bool was_reached;
     aloop *loop;
     int error;
 
     options.clock = ALOOP_CLOCK_VIRTUAL;
-    options.allocator = failing_allocator_interface(&memory);
+    options.allocator = memory_probe_allocator(&memory);
     error = aloop_new(&options, &loop);
     if (error == 0) {
         aloop_set_exception_handler(loop, ignore_reports, NULL);
