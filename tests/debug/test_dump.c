@@ -479,7 +479,7 @@ static void test_without_memory(void **state)
 
         assert_true(n < 100);
         world->memory.fail_from = world->memory.requests + n;
-        world->memory.persistent = true;
+        world->memory.persists = true;
         dump = dump_of(world);
         world->memory.fail_from = 0;
         assert_int_equal(world->memory.bytes, bytes);

@@ -443,7 +443,7 @@ static void memory_runs_out(void **state)
 
         output.size = 0;
         world->memory.fail_from = world->memory.requests + nth;
-        world->memory.persistent = true;
+        world->memory.persists = true;
         error = aloop_tracer_start_to(world->loop, take_output, &output, &tracer);
         assert_int_equal(error, nth <= 2 ? -ENOMEM : 0);
         assert_int_equal(aloop_run_until_complete(world->loop, task), 42);

@@ -62,7 +62,7 @@ static void started_tasks_need_no_memory(void **state)
             aloop_create_task_in(world->loop, busy, .done = done, .other = other, .list = &list);
     before = world->memory.requests;
     world->memory.fail_from = before + 1;
-    world->memory.persistent = true;
+    world->memory.persists = true;
     world_turns(world, 3);
     assert_true(aloop_task_cancel(tasks[0]));
     world_drain(world);

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -457,7 +458,7 @@ static void what_cannot_be_made(void **state) /* P119 */
     assert_int_equal(aloop_broadcast_init(&broadcast, world->loop, 8, SIZE_MAX / 8 + 1), -ENOMEM);
     assert_int_equal(aloop_watch_init(&watch, world->loop, SIZE_MAX, &value), -ENOMEM);
     world->memory.fail_from = world->memory.requests + 1;
-    world->memory.persistent = true;
+    world->memory.persists = true;
     assert_int_equal(aloop_oneshot_open(world->loop, 8, &oneshot), -ENOMEM);
     assert_int_equal(aloop_broadcast_init(&broadcast, world->loop, 8, 1), -ENOMEM);
     assert_int_equal(aloop_watch_init(&watch, world->loop, 8, &value), -ENOMEM);

@@ -309,7 +309,7 @@ static void out_of_memory(void **state) /* P119 */
 
             world_open(&world, NULL);
             world.memory.fail_from = world.memory.requests + n;
-            world.memory.persistent = persistent;
+            world.memory.persists = persistent;
             task = aloop_create_task_in(world.loop, everything);
             world_drain(&world);
             succeeded = aloop_task_result(task) == 0;

@@ -282,7 +282,7 @@ ALOOP_CORO(out_of_memory)
 {
     ALOOP_BEGIN;
     self->world->memory.fail_from = self->world->memory.requests + 1;
-    self->world->memory.persistent = true;
+    self->world->memory.persists = true;
     /* Larger than what is pooled, so that it is asked for. */
     ALOOP_AWAIT(aloop_wait_for(aloop_call_op(&(const aloop_coro){.size = 100000}, NULL), 5));
     self->world->memory.fail_from = 0;

@@ -254,7 +254,7 @@ static void one_that_was_not_created(void **state) /* S86 */
     aloop_task *task;
 
     world->memory.fail_from = world->memory.requests + 1;
-    world->memory.persistent = true;
+    world->memory.persists = true;
     task = aloop_create_task_in(world->loop, sleeper, .delay = 1);
     world->memory.fail_from = 0;
     assert_int_equal(aloop_task_result(task), -ENOMEM);

@@ -483,7 +483,7 @@ static void out_of_memory(void **state) /* P119 */
 
             world_open(&world, NULL);
             world.memory.fail_from = world.memory.requests + n;
-            world.memory.persistent = persistent;
+            world.memory.persists = persistent;
             task = aloop_create_task_in(world.loop, caller, .out = out);
             world_drain(&world);
             if (aloop_task_result(task) == 0 && out[0] != -ENOMEM) {

@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -160,7 +161,7 @@ static void round_of_torture(uint64_t seed)
     if (seed % 4 == 0) {
         torture.world.memory.fail_from =
             torture.world.memory.requests + 1 + (long)pick(&torture, 20);
-        torture.world.memory.persistent = seed % 8 == 0;
+        torture.world.memory.persists = seed % 8 == 0;
     }
     /* Thrown away in the middle, shut down in the middle, or run to the end. */
     if (seed % 3 != 0) {
