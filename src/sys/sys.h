@@ -199,7 +199,8 @@ struct sys {
 
     /* EINTR of all waits: reported. A timeout below 0 is 0; ALOOP_NEVER and all others are clamped
        to TIME_WAIT_MAX, after which a wait may return 0. Nanosecond precision with ppoll (Linux)
-       and epoll_pwait2 (Linux 5.11), else whole ms, rounded up. */
+       and epoll_pwait2 (Linux 5.11), which makes up for the thread's timer slack, else whole ms,
+       rounded up. */
     int (*poll)(struct pollfd *fds, nfds_t count, aloop_ns timeout);
     /* Linux. */
     int (*epoll_create)(void);

@@ -233,6 +233,27 @@ static bool deny(uint32_t number, uint32_t error)
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
+/* Waits are asked for that much shorter as the kernel usually lets a thread sleep on. Here it does
+   not: without the wait for what is left, each would end 50 us before its time. */
+static void waits_end_in_time(void **state)
+{
+    static const aloop_ns waits[] = {1, ALOOP_US(50), ALOOP_US(120), ALOOP_US(1200), ALOOP_MS(51)};
+    int epfd = sys.epoll_create();
+
+    (void)state;
+    assert_true(epfd >= 0);
+    assert_int_equal(prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL), 0);
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        aloop_ns start = sys.clock(false);
+        struct epoll_event event;
+
+        assert_int_equal(sys.epoll_wait(epfd, &event, 1, waits[i]), 0);
+        assert_true(sys.clock(false) - start >= waits[i]);
+    }
+    (void)prctl(PR_SET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
+    sys.close(epfd);
+}
+
 /* A kernel before 5.11 has no epoll_pwait2 (ENOSYS), some sandboxes call that EPERM: the wait is
    done in milliseconds, not shorter than asked. */
 static void epoll_pwait2_may_be_missing(void **state)
@@ -541,6 +562,7 @@ int main(void)
         cmocka_unit_test(connect_and_accept),
         cmocka_unit_test(wake_keeps_errno),
         cmocka_unit_test(dup_over_is_retried),
+        cmocka_unit_test(waits_end_in_time),
         cmocka_unit_test(epoll_pwait2_may_be_missing),
 #endif
         cmocka_unit_test(fds_are_born_right),
