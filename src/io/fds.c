@@ -24,6 +24,8 @@ static ssize_t transmit(aloop *loop, struct watch *watch, const aloop_op *op)
     put = sys.send_fds(watch->fd, &piece, op->arg[FDS].data);
     if (put == -EAGAIN)
         socket_used_up(loop, watch, POLLER_WRITE);
+    if (put > 0)
+        loop->budget -= (int)((size_t)put >> 11);
     return put;
 }
 

@@ -109,7 +109,7 @@ static void check(void **state, const aloop_coro *greedy)
     sys.recv = endless_recv;
     sys.send = endless_send;
     moved = 0;
-    /* All four have frames of the same shape. */
+    /* All of them have frames of the same shape. */
     assert_int_equal(greedy->size, sizeof frame);
     assert_int_equal(
         aloop_run_in(loop, others, .greedy = aloop_task_new(loop, greedy, &frame)), 0);
@@ -135,6 +135,126 @@ static void sending_gives_way(void **state)
 static void sending_much_gives_way(void **state)
 {
     check(state, &sends_much_at_once_coro);
+}
+
+/* --- messages --- */
+
+static ssize_t endless_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    return endless_send(fd, NULL, message->msg_iov->iov_len, flags);
+}
+
+static ssize_t endless_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    message->msg_flags = 0;
+    return endless_recv(fd, NULL, message->msg_iov->iov_len, flags);
+}
+
+static int endless_sendmmsg(int fd, struct sys_message *messages, int count)
+{
+    for (int i = 0; i < count; i++)
+        messages[i].length = (unsigned)endless_sendmsg(fd, &messages[i].header, 0);
+    return count;
+}
+
+static int endless_recvmmsg(int fd, struct sys_message *messages, int count, int flags)
+{
+    for (int i = 0; i < count; i++)
+        messages[i].length = (unsigned)endless_recvmsg(fd, &messages[i].header, flags);
+    return count;
+}
+
+static ssize_t endless_send_fds(int fd, const struct iovec *piece, const struct aloop_fds *fds)
+{
+    (void)fds;
+    return endless_send(fd, NULL, piece->iov_len, 0);
+}
+
+static ssize_t endless_recv_fds(int fd, const struct iovec *piece, struct aloop_fds *fds)
+{
+    (void)fds;
+    return endless_recv(fd, NULL, piece->iov_len, 0);
+}
+
+GREEDY(receives_messages)
+{
+    ALOOP_BEGIN;
+    for (;;)
+        ALOOP_TRY(aloop_recv_from(&self->socket, self->buffer, PIECE, NULL));
+    ALOOP_END;
+}
+
+GREEDY(sends_messages)
+{
+    ALOOP_BEGIN;
+    for (;;)
+        ALOOP_TRY(aloop_send_to(&self->socket, self->buffer, PIECE, NULL));
+    ALOOP_END;
+}
+
+static aloop_datagram batch[16];
+
+static void fill_batch(char *buffer)
+{
+    for (size_t i = 0; i < sizeof batch / sizeof *batch; i++)
+        batch[i] = (aloop_datagram){.data = buffer, .size = PIECE / 16};
+}
+
+GREEDY(receives_batches)
+{
+    ALOOP_BEGIN;
+    fill_batch(self->buffer);
+    for (;;)
+        ALOOP_TRY(aloop_recv_many(&self->socket, batch, 16));
+    ALOOP_END;
+}
+
+GREEDY(sends_batches)
+{
+    ALOOP_BEGIN;
+    fill_batch(self->buffer);
+    for (;;)
+        ALOOP_TRY(aloop_send_many(&self->socket, batch, 16));
+    ALOOP_END;
+}
+
+static aloop_fds no_fds;
+
+GREEDY(receives_with_fds)
+{
+    ALOOP_BEGIN;
+    for (;;)
+        ALOOP_TRY(aloop_recv_fds(&self->socket, self->buffer, PIECE, &no_fds));
+    ALOOP_END;
+}
+
+GREEDY(sends_with_fds)
+{
+    ALOOP_BEGIN;
+    for (;;)
+        ALOOP_TRY(aloop_send_fds(&self->socket, self->buffer, PIECE, &no_fds));
+    ALOOP_END;
+}
+
+/* Each of these would go on for as many awaits as a step has, however much each of them moves. */
+static void messages_give_way(void **state)
+{
+    sys.sendmsg = endless_sendmsg;
+    sys.recvmsg = endless_recvmsg;
+    sys.sendmmsg = endless_sendmmsg;
+    sys.recvmmsg = endless_recvmmsg;
+    check(state, &receives_messages_coro);
+    check(state, &sends_messages_coro);
+    check(state, &receives_batches_coro);
+    check(state, &sends_batches_coro);
+}
+
+static void fds_give_way(void **state)
+{
+    sys.send_fds = endless_send_fds;
+    sys.recv_fds = endless_recv_fds;
+    check(state, &receives_with_fds_coro);
+    check(state, &sends_with_fds_coro);
 }
 
 /* One buffer, however large, is no licence to copy for milliseconds. */
@@ -231,6 +351,8 @@ int main(void)
         ON_EACH_POLLER(receiving_much_gives_way),
         ON_EACH_POLLER(sending_gives_way),
         ON_EACH_POLLER(sending_much_gives_way),
+        ON_EACH_POLLER(messages_give_way),
+        ON_EACH_POLLER(fds_give_way),
         ON_EACH_POLLER(one_call_moves_only_so_much),
         ON_EACH_POLLER(accepting_gives_way),
     };
