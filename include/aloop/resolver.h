@@ -40,7 +40,8 @@ typedef struct aloop_resolve_options {
  * has them: give it back with aloop_addresses_free(). The strings and *options (NULL: the
  * defaults) are used until the await ends. Errors: -ALOOP_ENONAME (there is no such name),
  * -ALOOP_ENAMEAGAIN (the resolver cannot tell now), -ALOOP_ENAMEFAIL (it cannot tell at all),
- * -ALOOP_ESERVICE, -EAFNOSUPPORT, -EINVAL, or the system's. asyncio: loop.getaddrinfo().
+ * -ALOOP_ESERVICE (also a number above 65535), -EAFNOSUPPORT, -EINVAL, or the system's. asyncio:
+ * loop.getaddrinfo().
  */
 ALOOP_API aloop_op aloop_getaddrinfo(const char *host, const char *service,
                                      const aloop_resolve_options *options,

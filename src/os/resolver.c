@@ -7,6 +7,7 @@
 
 #include <aloop/resolver.h>
 #include <netdb.h>
+#include <stdlib.h>
 
 /* --- addresses --- */
 
@@ -146,6 +147,14 @@ static bool is_number(const char *text)
     return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
 }
 
+/* Some systems cut a number that is no port to one that is. */
+static bool is_beyond_ports(const char *service)
+{
+    char *end;
+
+    return strtoul(service, &end, 10) > UINT16_MAX && *end == '\0';
+}
+
 /* Is neither of them a name, whatever the host looks like? Names of services, too, are in a file,
    or in a directory of the network. */
 static bool is_all_numeric(const char *service, int flags)
@@ -162,6 +171,8 @@ static aloop_poll lookup_begin(aloop_task *task, aloop_op *op)
     int flags = hints.ai_flags;
     int error;
 
+    if (service != NULL && is_beyond_ports(service))
+        return -ALOOP_ESERVICE;
     hints.ai_flags |= AI_NUMERICHOST | AI_NUMERICSERV;
     error = sys.getaddrinfo(op->arg[HOST].data, service, &hints, &list);
     if ((error == -ALOOP_ENONAME || error == -ALOOP_ESERVICE) && !is_all_numeric(service, flags))

@@ -99,6 +99,24 @@ static void numeric(void **state)
     assert_int_equal(fault_count(FAULT_THREAD_CREATE), 0);
 }
 
+/* glibc takes 65536 + 80 for 80: a wrong number in a configuration would connect with something. */
+static void no_such_port(void **state)
+{
+    struct os_state *self = *state;
+    static const char *const services[] = {"65536", "65616", " 99999", "18446744073709551696"};
+    aloop_addresses found;
+
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(os_result(self, aloop_getaddrinfo("127.0.0.1", services[i], NULL, &found)),
+                         -ALOOP_ESERVICE);
+    assert_int_equal(os_result(self, aloop_getaddrinfo("known", "65616", NULL, &found)),
+                     -ALOOP_ESERVICE);
+    assert_int_equal(fault_count(FAULT_THREAD_CREATE), 0);
+    assert_int_equal(os_result(self, aloop_getaddrinfo("127.0.0.1", "65535", NULL, &found)), 1);
+    assert_address(&found.items[0], "127.0.0.1:65535");
+    aloop_addresses_free(&found);
+}
+
 /* A service by its name is looked up in a file, or in a directory of the network: not in the loop's
    thread, though the host be a number. */
 static void named_services(void **state)
@@ -251,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(numeric),          TEST(named_services), TEST(names),     TEST(stuck),
         TEST(stuck_at_the_end), TEST(kept),           TEST(backwards), TEST(without_memory),
+        TEST(no_such_port),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
