@@ -218,6 +218,15 @@ CONNECTION_TEST(wrong_options)
     EXPECT(-EINVAL);
     ALOOP_AWAIT(aloop_open_connection("nobody", "80", NULL, &self->stream));
     EXPECT(-ALOOP_ENONAME);
+    /* The lookup does as it is told. */
+    BEGIN_TEST();
+    net.names = both_families;
+    net.name_count = 1;
+    self->options.flags = AI_NUMERICHOST;
+    self->tried = 77;
+    ALOOP_AWAIT(aloop_open_connection("name", "80", &self->options, &self->stream));
+    EXPECT(-ALOOP_ENONAME);
+    assert_int_equal(self->tried, 0);
     assert_int_equal(net.try_count, 0);
     ALOOP_END;
 }

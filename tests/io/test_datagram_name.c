@@ -96,6 +96,7 @@ DATAGRAM_TEST(each_address_is_tried)
     assert_int_equal(aloop_address_ip(&self->addresses[1], "127.0.0.2", 9), 0);
     assert_true(same_address(&self->addresses[0], &self->addresses[1]));
     fault_fail_from(FAULT_CONNECT, 1, -EACCES);
+    fault_fail(FAULT_SOCKET, 2, -ENFILE);
     ALOOP_AWAIT(aloop_datagram_connect("both", "9", NULL, &self->pair[1]));
     EXPECT(-EACCES);
     fault_clear(FAULT_CONNECT);

@@ -142,8 +142,10 @@ FDS_TEST(misuse_is_told)
     aloop_socket_close(&self->pair[0]);
     ALOOP_AWAIT(aloop_send_fds(&self->pair[0], "x", 1, &self->out));
     EXPECT(-EBADF);
+    self->in.count = 1;
     ALOOP_AWAIT(aloop_recv_fds(&self->pair[0], self->small, 1, &self->in));
     EXPECT(-EBADF);
+    assert_int_equal(self->in.count, 0);
     ALOOP_AWAIT(aloop_recv_fds(&self->pair[1], self->small, 1, &self->in));
     EXPECT(0);
     /* P78: no signal. */

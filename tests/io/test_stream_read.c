@@ -439,6 +439,10 @@ STREAM_TEST(the_idle_timeout)
 
     ALOOP_BEGIN;
     OPEN();
+    /* Never, after all. */
+    assert_int_equal(aloop_stream_set_idle_timeout(&self->stream, ALOOP_SEC(60)), 0);
+    assert_int_equal(aloop_stream_set_idle_timeout(&self->stream, 0), 0);
+    ALOOP_TRY(aloop_sleep(ALOOP_SEC(100)));
     assert_int_equal(aloop_stream_set_idle_timeout(&self->stream, ALOOP_SEC(60)), 0);
     ALOOP_TRY(aloop_sleep(ALOOP_SEC(50)));
     FEED("x");
