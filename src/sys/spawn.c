@@ -216,8 +216,26 @@ static int null_to(int to)
     return close(fd);
 }
 
+/* Behind the last fd that is mapped: right behind it where all others are closed, so that these are
+   a range; else where nothing is that the child is to keep. */
+static int move_report(struct child *child, int last)
+{
+    int to = last + 1;
+
+    if (child->report == to || (!child->request->close_others && child->report > to))
+        return 0;
+    if (child->request->close_others)
+        to = dup2(child->report, to);
+    else
+        to = duplicate_above(child->report, to);
+    if (to < 0)
+        return -1;
+    child->report = to;
+    return fcntl(to, F_SETFD, FD_CLOEXEC);
+}
+
 /* Any permutation: first all that is to be moved goes out of the way of where it is moved to, and
-   of the report, which has its place right behind the last of them. */
+   of the report. */
 static int move_fds(struct child *child)
 {
     const struct sys_spawn *request = child->request;
@@ -236,12 +254,8 @@ static int move_fds(struct child *child)
             return -1;
         request->moved[i] = from;
     }
-    if (child->report != last + 1) {
-        if (dup2(child->report, last + 1) < 0)
-            return -1;
-        child->report = last + 1;
-        (void)fcntl(child->report, F_SETFD, FD_CLOEXEC);
-    }
+    if (move_report(child, last) < 0)
+        return -1;
     for (size_t i = 0; i < request->fd_count; i++) {
         int to = request->fds[i].to;
 

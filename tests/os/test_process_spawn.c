@@ -161,10 +161,13 @@ PROCESS_CORO(nothing_else)
     EXPECT_SELF("fds", self->options, "0 1 2 40 ");
     self->options.keep_fds = true;
     self->options.fds = self->maps;
+    /* Right behind the last that is mapped, where the child's errors would be reported else. */
+    dup2(1, 41);
     assert_int_equal(start_self("fds", self->options, &self->process), 0);
     ALOOP_TRY(aloop_process_communicate(&self->process, NULL, 0, &self->output));
-    assert_non_null(strstr(self->output.out.data, " 35 40 "));
+    assert_non_null(strstr(self->output.out.data, " 35 40 41 "));
     aloop_process_close(&self->process);
+    close(41);
     close(200);
     close(35);
     ALOOP_END;
