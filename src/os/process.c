@@ -30,6 +30,18 @@ static void process_end(struct process *process, int returncode)
         process_release(process);
 }
 
+/* Last: what the program does then may be to close the process. */
+static void process_end_lost(struct process *process, int error)
+{
+    aloop *loop = process->loop;
+
+    process_end(process, ALOOP_RETURNCODE_UNKNOWN);
+    aloop_call_exception_handler(
+        loop, &(aloop_exception_context){
+                  .message = "the return code of a child is lost: somebody else waited for it",
+                  .error = error});
+}
+
 bool process_look(struct process *process)
 {
     int returncode = 0;
@@ -49,15 +61,10 @@ bool process_look(struct process *process)
     got = sys.wait_child(process->pid, process->pidfd, false, &returncode);
     if (got == 0)
         return false;
-    if (got < 0) {
-        aloop_call_exception_handler(
-            process->loop,
-            &(aloop_exception_context){
-                .message = "the return code of a child is lost: somebody else waited for it",
-                .error = got});
-        returncode = ALOOP_RETURNCODE_UNKNOWN;
-    }
-    process_end(process, returncode);
+    if (got < 0)
+        process_end_lost(process, got);
+    else
+        process_end(process, returncode);
     return true;
 }
 
@@ -93,6 +100,8 @@ static void processes_close(aloop *loop, struct dependent *dependent)
     struct process *process;
     uint32_t cursor = 0;
 
+    /* From here on no handle finds any: the exception handler may close some. */
+    loop->processes = NULL;
     while ((process = slots_next(&processes->slots, &cursor)) != NULL) {
         process->is_closed = false; /* it stays until we are through with it */
         if (process_is_foreign(process) || process->has_ended)
@@ -107,11 +116,10 @@ static void processes_close(aloop *loop, struct dependent *dependent)
         if (!process->has_ended && !process_is_foreign(process) && !process->is_detached)
             process_bury(process, deadline);
         process_unwatch(process);
-        process_release(process);
+        slots_release(&processes->slots, process);
     }
     process_watch_close(processes);
     slots_fini(&processes->slots);
-    loop->processes = NULL;
     memory_free(&loop->memory, processes, sizeof *processes);
 }
 
@@ -264,15 +272,28 @@ int process_find(const aloop_process *handle, struct process **out_process)
     return 0;
 }
 
-int aloop_process_returncode(const aloop_process *handle, int *out_returncode)
+int process_find_ended(const aloop_process *handle, struct process **out_process)
 {
     struct process *process = NULL;
     int error = process_find(handle, &process);
 
     if (error < 0)
         return error;
-    if (!process_look(process))
+    if (!process_look(process)) {
+        *out_process = process;
         return -ALOOP_EPENDING;
+    }
+    /* Again: the exception handler may have closed it. */
+    return process_find(handle, out_process);
+}
+
+int aloop_process_returncode(const aloop_process *handle, int *out_returncode)
+{
+    struct process *process = NULL;
+    int error = process_find_ended(handle, &process);
+
+    if (error < 0)
+        return error;
     *out_returncode = process->returncode;
     return 0;
 }
@@ -351,12 +372,12 @@ static void let_go(aloop_process *handle, bool is_detached)
     if (process == NULL || process->is_closed)
         return;
     process->is_detached = is_detached;
-    /* One that has ended by itself leaves its group alone, also if nobody has noticed yet. */
-    if (!process_is_foreign(process) && !process_look(process) && !is_detached)
-        (void)process_signal_to_end(process, SIGKILL);
     process->is_closed = true;
+    /* One that has ended by itself leaves its group alone, also if nobody has noticed yet. */
     if (!process->is_watched)
         process_release(process);
+    else if (!process_is_foreign(process) && !process_look(process) && !is_detached)
+        (void)process_signal_to_end(process, SIGKILL);
 }
 
 void aloop_process_close(aloop_process *process)

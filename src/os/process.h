@@ -40,10 +40,12 @@ struct processes {
 /* --- process.c --- */
 /* The process that a handle names: 0; -EBADF, -ECHILD. */
 int process_find(const aloop_process *handle, struct process **out_process);
+/* The same, if it has ended; -ALOOP_EPENDING, and *out_process, if not. */
+int process_find_ended(const aloop_process *handle, struct process **out_process);
 /* One that an operation waits for, be it closed. */
 struct process *process_of_number(const aloop *loop, int64_t number);
-/* Has it ended? Finds out, takes its status, and tells those who wait. If it was closed, it is gone
-   then. */
+/* Has it ended? Finds out, takes its status, and tells those who wait. If it was closed, or the
+   exception handler closes it, it is gone then. */
 bool process_look(struct process *process);
 /* Is it a child of the process that this one was forked from? */
 static inline bool process_is_foreign(const struct process *process)

@@ -90,12 +90,14 @@ static aloop_poll wait_begin(aloop_task *task, aloop_op *op)
 
     if (error == 0 && handle->loop != task->future.loop)
         error = -ALOOP_EWRONGLOOP;
-    if (error < 0)
-        return error;
-    if (process_look(process)) {
+    if (error == 0)
+        error = process_find_ended(handle, &process);
+    if (error == 0) {
         tell(op, 0, process->returncode);
         return told(op);
     }
+    if (error != -ALOOP_EPENDING)
+        return error;
     op->arg[PROCESS].number = handle->number;
     op->poll = wait_poll;
     return aloop_op_wait(op, &process->waiters);

@@ -169,6 +169,47 @@ PROCESS_CORO(stolen)
 
 PROCESS_RUN(stolen)
 
+static void close_lost(aloop *loop, const aloop_exception_context *context, void *arg)
+{
+    aloop_process *handles = arg;
+
+    (void)loop;
+    (void)context;
+    aloop_process_close(&handles[0]);
+    aloop_process_close(&handles[1]);
+}
+
+/* P103: the exception handler that hears of it may close the process, whatever was being done to
+   it. Were it told while that is under way, the process would be given back twice. */
+PROCESS_CORO(stolen_and_closed)
+{
+    static aloop_process handles[2];
+
+    ALOOP_BEGIN;
+    aloop_set_exception_handler(self->state->loop, close_lost, handles);
+    for (self->i = 0; self->i < 5; self->i++) {
+        process_shell("exit 9", &self->process);
+        handles[0] = handles[1] = self->process;
+        steal(self->process.pid);
+        if (self->i == 0) {
+            ALOOP_AWAIT(aloop_process_wait(&self->process, NULL));
+            EXPECT(-EBADF);
+        } else if (self->i == 1) {
+            assert_int_equal(aloop_process_returncode(&self->process, &self->code), -EBADF);
+        } else if (self->i == 2) {
+            assert_int_equal(aloop_process_kill(&self->process), -ESRCH);
+        } else if (self->i == 3) {
+            aloop_process_close(&handles[0]);
+        }
+        /* The last one is left to the end of the loop. */
+        if (self->i < 4)
+            assert_int_equal(aloop_process_kill(&self->process), -EBADF);
+    }
+    ALOOP_END;
+}
+
+PROCESS_RUN(stolen_and_closed)
+
 /* P103: with SIGCHLD ignored the system keeps no status of anybody. */
 PROCESS_CORO(ignored_sigchld)
 {
@@ -434,6 +475,7 @@ int main(int argc, char **argv)
         PROCESS_TEST(test_output_after_end),
         PROCESS_TEST(test_signal_after_end),
         PROCESS_TEST(test_stolen),
+        PROCESS_TEST(test_stolen_and_closed),
         PROCESS_TEST(test_ignored_sigchld),
         PROCESS_TEST(test_foreign_child),
         PROCESS_TEST(test_early_end),
