@@ -111,7 +111,8 @@ ALOOP_API ALOOP_CHECKED int aloop_signals_add(aloop_signals *signals, int signal
  */
 ALOOP_API aloop_op aloop_signals_next(aloop_signals *signals);
 
-/* Ends it before the coroutine does. Nothing if it is not open. */
+/* Ends it before the coroutine does; if that awaits the next, the outcome is -EINVAL. Nothing if it
+   is not open. */
 ALOOP_API void aloop_signals_close(aloop_signals *signals);
 
 #ifdef __cplusplus

@@ -130,7 +130,7 @@ static void free_all(aloop *loop, struct list *members)
     }
 }
 
-/* The scope is left by now. */
+/* The scope is left by now. Whoever awaits the next finds the set closed. */
 static void give_back(aloop_hold *hold)
 {
     aloop_signals *set = CONTAINER_OF(hold, aloop_signals, hold);
@@ -138,6 +138,7 @@ static void give_back(aloop_hold *hold)
 
     free_all(loop, watched_of(set));
     free_all(loop, arrived_of(set));
+    (void)aloop_wake_all(&set->waiters);
 }
 
 int aloop_signals_open(aloop_signals *signals)

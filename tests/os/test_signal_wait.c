@@ -279,6 +279,46 @@ static void misuse_of_a_set(void **state)
     assert_int_equal(os_end(self, aloop_create_task_in(self->loop, owning)), -EINVAL);
 }
 
+struct waiting_until_closed {
+    ALOOP_FRAME;
+    aloop_signals signals;
+};
+
+static void close_set(aloop *loop, void *arg)
+{
+    (void)loop;
+    aloop_signals_close(arg);
+}
+
+ALOOP_CORO(waiting_until_closed)
+{
+    aloop_handle handle;
+    int error;
+
+    ALOOP_BEGIN;
+    error = aloop_signals_open(&self->signals);
+    if (error == 0)
+        error = aloop_signals_add(&self->signals, SIGHUP);
+    if (error < 0)
+        ALOOP_RETURN(error);
+    handle = aloop_call_soon(aloop_get_running_loop(), close_set, &self->signals);
+    if (handle < 0)
+        ALOOP_RETURN(handle);
+    ALOOP_AWAIT(aloop_signals_next(&self->signals));
+    ALOOP_RETURN(self->result);
+    ALOOP_END;
+}
+
+/* Nothing will come of a set that somebody closes: who waits for it would wait for ever. */
+static void closing_tells_the_one_who_waits(void **state)
+{
+    struct os_state *self = *state;
+
+    assert_int_equal(os_end(self, aloop_create_task_in(self->loop, waiting_until_closed)),
+                     -EINVAL);
+    assert_true(is_default(SIGHUP));
+}
+
 /* S47, for awaits and sets: without memory, and without a handler. */
 static void what_fails(void **state)
 {
@@ -331,6 +371,7 @@ int main(void)
         SIGNAL_TEST(a_set_gives_each),
         SIGNAL_TEST(a_set_misses_nothing),
         SIGNAL_TEST(a_cancelled_set_is_closed),
+        SIGNAL_TEST(closing_tells_the_one_who_waits),
         SIGNAL_TEST(misuse_of_a_set),
         SIGNAL_TEST(what_fails),
     };
