@@ -1,7 +1,7 @@
 /*
  * Instruments: functions of yours that the loop calls at what happens in it, for tracing, profiling
  * and accounting. A loop without any is not slowed down by their being possible: it runs its turns
- * with another function while somebody listens. <aloop/trace.h> is made of this.
+ * with another function while somebody listens. <aloop/tracer.h> is made of this.
  *
  *     static void step_begins(aloop *loop, aloop_task *task, void *arg)
  *     {
