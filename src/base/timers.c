@@ -13,7 +13,10 @@ void timers_init(struct timers *timers, struct memory *memory)
 
 void timers_fini(struct timers *timers)
 {
+    struct memory *memory = timers->near.memory;
+
     heap_fini(&timers->near);
+    timers_init(timers, memory);
 }
 
 static struct timer *timer_of(struct heap_node *node)

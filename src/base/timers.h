@@ -44,7 +44,7 @@ struct timers {
 };
 
 void timers_init(struct timers *timers, struct memory *memory);
-/* Frees the memory. The timers are their owners'. */
+/* Frees the memory, and forgets all timers, which are their owners'. */
 void timers_fini(struct timers *timers);
 
 static inline void timer_init(struct timer *timer, uint16_t kind)

@@ -365,9 +365,14 @@ static void steps_and_turns(void **state)
     assert_true(aloop_call_soon(loop, take, &work) > 0);
     assert_int_equal(aloop_run_once(loop, 0), 1);
     assert_int_equal(read_all(loop).step.count, 4);
-    /* What has been measured can be read when the loop is closed. */
+    /* What has been measured can be read when the loop is closed; nothing else is left by then. */
+    assert_true(aloop_call_later(loop, ALOOP_SEC(3600), do_nothing, NULL) > 0);
+    assert_true(aloop_call_later(loop, 0, do_nothing, NULL) > 0);
+    assert_int_equal(read_all(loop).timers, 2);
     assert_int_equal(aloop_close(loop), 0);
     assert_int_equal(read_all(loop).step.count, 4);
+    assert_int_equal(read_all(loop).timers, 0);
+    assert_int_equal(read_all(loop).ready, 0);
     assert_int_equal(aloop_metrics_measure(loop, true), -ALOOP_ECLOSED);
     end_timed_loop(loop, &probe);
 }
