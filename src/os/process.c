@@ -188,6 +188,12 @@ static void close_pipes(const aloop_process *handle)
     aloop_stream_close(&handle->err);
 }
 
+static bool options_are_valid(const aloop_process_options *options)
+{
+    return options->size >= sizeof *options && options->process_group >= -1 &&
+           options->umask >= -1 && options->umask <= 0777;
+}
+
 static int create_check(aloop **loop, const char *const *argv, const aloop_process_options *options)
 {
     int error;
@@ -201,7 +207,7 @@ static int create_check(aloop **loop, const char *const *argv, const aloop_proce
         return error;
     if (loop_is_forked(*loop))
         return -ECHILD;
-    if (argv == NULL || argv[0] == NULL || options->size < sizeof *options)
+    if (argv == NULL || argv[0] == NULL || !options_are_valid(options))
         return -EINVAL;
     return 0;
 }

@@ -458,6 +458,15 @@ PROCESS_CORO(misuse)
     assert_int_equal(process_shell_of("true", &self->options, &self->process), -EINVAL);
     self->options.in = -5;
     assert_int_equal(process_shell_of("true", &self->options, &self->process), -EINVAL);
+    self->options.in = ALOOP_INHERIT;
+    self->options.process_group = -2;
+    assert_int_equal(process_shell_of("true", &self->options, &self->process), -EINVAL);
+    self->options.process_group = -1;
+    self->options.umask = 01000;
+    assert_int_equal(process_shell_of("true", &self->options, &self->process), -EINVAL);
+    self->options.umask = -2;
+    assert_int_equal(process_shell_of("true", &self->options, &self->process), -EINVAL);
+    self->options.umask = -1;
     self->options.size = 8;
     assert_int_equal(process_shell_of("true", &self->options, &self->process), -EINVAL);
     /* What names nothing. */
