@@ -193,8 +193,7 @@ static bool read_line(struct settings *settings, char *line)
     char *colon = strchr(line, ':');
     struct program *program;
 
-    line[strcspn(line, "\n")] = '\0';
-    if (line[0] == '\0' || line[0] == '#')
+    if (line[0] == '#')
         return true;
     if (colon == NULL)
         return false;
@@ -206,22 +205,33 @@ static bool read_line(struct settings *settings, char *line)
     return true;
 }
 
-static bool read_file(struct settings *settings, const char *path)
+/* The text of a file, the caller's to free; NULL if it cannot be read. */
+static char *read_file(const char *path)
 {
     FILE *file = fopen(path, "r");
-    char *line = NULL;
+    char *text = NULL;
     size_t size = 0;
-    bool is_good = file != NULL;
 
-    while (is_good && getline(&line, &size, file) > 0) {
-        is_good = read_line(settings, line);
-        line = NULL;
-        size = 0;
+    /* Up to a byte that no text has. */
+    if (file != NULL && getdelim(&text, &size, '\0', file) < 0) {
+        free(text);
+        text = NULL;
     }
-    free(line);
     if (file != NULL)
         fclose(file);
-    return is_good;
+    return text;
+}
+
+static bool read_lines(struct settings *settings, char *text)
+{
+    char *place = NULL;
+
+    for (char *line = strtok_r(text, "\n", &place); line != NULL;
+         line = strtok_r(NULL, "\n", &place)) {
+        if (!read_line(settings, line))
+            return false;
+    }
+    return true;
 }
 
 /* A program that fails twice, and the third time has it all stopped; it does not care for SIGTERM,
@@ -232,6 +242,9 @@ static char demo[] = "demo: test $1 -lt 2 && exit 3; trap '' TERM; echo here at 
 int main(int argc, char **argv)
 {
     struct settings settings = {.grace = ALOOP_SEC(5), .delay = ALOOP_MS(100)};
+    char *text = NULL;
+    bool is_good = false;
+    int result;
     int at = 1;
 
     for (; at + 1 < argc && argv[at][0] == '-' && argv[at][1] != '-'; at += 2) {
@@ -241,10 +254,15 @@ int main(int argc, char **argv)
     }
     if (at + 1 == argc && strcmp(argv[at], "--demo") == 0) {
         settings.grace = settings.delay = ALOOP_MS(20);
-        (void)read_line(&settings, demo);
-    } else if (at + 1 != argc || !read_file(&settings, argv[at])) {
-        fprintf(stderr, "usage: supervisor [-g GRACE] [-d DELAY] FILE | --demo\n");
-        return 2;
+        is_good = read_lines(&settings, demo);
+    } else if (at + 1 == argc) {
+        text = read_file(argv[at]);
+        is_good = text != NULL && read_lines(&settings, text);
     }
-    return aloop_run(main_task, .settings = &settings) < 0 ? 1 : 0;
+    if (!is_good)
+        fprintf(stderr, "usage: supervisor [-g GRACE] [-d DELAY] FILE | --demo\n");
+    result = !is_good ? 2 : aloop_run(main_task, .settings = &settings) < 0 ? 1 : 0;
+    free(settings.programs);
+    free(text);
+    return result;
 }
