@@ -7,6 +7,7 @@ struct observer {
     struct list link; /* in loop->observers */
     const aloop_instrument *instrument;
     void *arg;
+    bool is_listening;      /* not in the turn in which a callback has added it */
     aloop_instrument hooks; /* a copy: the program's may be shorter */
 };
 
@@ -23,7 +24,7 @@ static struct observer *observer_of(struct list *link)
              link_ = next_) {                                                                      \
             const struct observer *observer_ = observer_of(link_);                                 \
             next_ = link_->next;                                                                   \
-            if (observer_->hooks.HOOK != NULL)                                                     \
+            if (observer_->is_listening && observer_->hooks.HOOK != NULL)                          \
                 observer_->hooks.HOOK(__VA_ARGS__, observer_->arg);                                \
         }                                                                                          \
     } while (0)
@@ -227,6 +228,12 @@ static void observe_ready(aloop *loop)
     }
 }
 
+static void begin_to_listen(aloop *loop)
+{
+    for (struct list *link = loop->observers.next; link != &loop->observers; link = link->next)
+        observer_of(link)->is_listening = true;
+}
+
 static int one_turn(aloop *loop, aloop_ns max_wait)
 {
     bool is_measured = loop->measures_durations;
@@ -234,6 +241,7 @@ static int one_turn(aloop *loop, aloop_ns max_wait)
     aloop_ns start = 0;
     int error = 0;
 
+    begin_to_listen(loop);
     /* In debug mode always: what depends on being put off shows sooner. */
     if (loop->is_debug || !loop_may_put_off_poll(loop))
         error = observe_poll(loop, max_wait);
@@ -298,7 +306,8 @@ int aloop_add_instrument(aloop *loop, const aloop_instrument *instrument, void *
     observer = memory_alloc(&loop->memory, sizeof *observer);
     if (observer == NULL)
         return -ENOMEM;
-    *observer = (struct observer){.instrument = instrument, .arg = arg};
+    *observer = (struct observer){
+        .instrument = instrument, .arg = arg, .is_listening = !loop->is_running};
     memcpy(&observer->hooks, instrument,
            instrument->size < sizeof observer->hooks ? instrument->size : sizeof observer->hooks);
     list_push(&loop->observers, &observer->link);

@@ -253,6 +253,16 @@ static void stop(aloop *loop, void *arg)
     aloop_stop(loop);
 }
 
+static void on_callback_of_another(aloop *loop, aloop_callback *callback, void *arg)
+{
+    (void)loop;
+    (void)callback;
+    note("ends", arg);
+}
+
+static const aloop_instrument just_callbacks = {.size = sizeof just_callbacks,
+                                                .callback_ends = on_callback_of_another};
+
 static void begin_and_stay(aloop *loop, void *arg)
 {
     begin(loop, arg);
@@ -269,6 +279,21 @@ static void begin_and_end_inside(void **state)
     assert_true(aloop_call_soon(world->loop, begin_and_stay, world) > 0);
     assert_int_equal(aloop_run_forever(world->loop), 0);
     assert_journal_is("[ ]:0 <:soon soon >:soon [ ]:0 < soon ");
+}
+
+/* Begun inside a callback of which another hears: not of its end, whose beginning it has missed, nor
+   of what else runs in that turn. */
+static void begin_beside_another(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(aloop_add_instrument(world->loop, &just_callbacks, TEXT("a")), 0);
+    assert_true(aloop_call_soon(world->loop, begin, world) > 0);
+    assert_true(aloop_call_soon(world->loop, soon, NULL) > 0);
+    world_turns(world, 1);
+    assert_journal_is("ends:a soon ends:a ");
+    world_turns(world, 1);
+    assert_journal_is("<:soon soon ends:a >:soon ");
 }
 
 /* The same by single turns. */
@@ -478,6 +503,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(timers_that_do_not_run, setup, world_teardown),
         cmocka_unit_test_setup_teardown(posts, setup, world_teardown),
         cmocka_unit_test_setup_teardown(begin_and_end_inside, setup, world_teardown),
+        cmocka_unit_test_setup_teardown(begin_beside_another, setup, world_teardown),
         cmocka_unit_test_setup_teardown(begin_and_end_in_turns, setup, world_teardown),
         cmocka_unit_test_setup_teardown(several, setup, world_teardown),
         cmocka_unit_test_setup_teardown(task_without_references, setup, world_teardown),
