@@ -281,8 +281,8 @@ static void begin_and_end_inside(void **state)
     assert_journal_is("[ ]:0 <:soon soon >:soon [ ]:0 < soon ");
 }
 
-/* Begun inside a callback of which another hears: not of its end, whose beginning it has missed, nor
-   of what else runs in that turn. */
+/* Begun inside a callback of which another hears: not of its end, whose beginning it has missed,
+   nor of what else runs in that turn. */
 static void begin_beside_another(void **state)
 {
     struct world *world = *state;
