@@ -8,6 +8,10 @@
 
 #include "sys/sys.h"
 #include <signal.h>
+#include <sys/types.h>
+
+/* An offset cut to 32 bits would read and write at another place. */
+_Static_assert(sizeof(off_t) == sizeof(int64_t), "compile with -D_FILE_OFFSET_BITS=64");
 
 /* sys_posix.c */
 int sys_close(int fd);
