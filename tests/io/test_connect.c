@@ -254,6 +254,36 @@ TEST_CORO(a_spurious_event_is_no_connection)
 
 RUN_TEST(a_spurious_event_is_no_connection, ALOOP_CLOCK_MONOTONIC)
 
+static int connect_says_nothing(int fd, const struct sockaddr *address, socklen_t size)
+{
+    (void)fd;
+    (void)address;
+    (void)size;
+    return -EINPROGRESS;
+}
+
+/* Hung up, without an error to tell and without a connection: it has failed, and must not be waited
+   for. */
+TEST_CORO(a_hang_up_is_the_end)
+{
+    ALOOP_BEGIN;
+    io_listen(&self->listener, &self->address);
+    sys.connect = connect_says_nothing;
+    ALOOP_AWAIT(aloop_connect(&self->address, &self->client));
+    assert_int_equal(self->result, -ENOTCONN);
+    assert_false(aloop_socket_is_open(&self->client));
+    aloop_socket_close(&self->listener);
+    ALOOP_END;
+}
+
+static void test_a_hang_up_is_the_end(void **state)
+{
+    /* Where there is a kqueue a socket that was never to be connected is just silent. */
+    if (sys.kevent != NULL)
+        skip();
+    io_run(state, ALOOP_CLOCK_VIRTUAL, a_hang_up_is_the_end);
+}
+
 /* Whatever call fails, the error is the outcome and nothing stays open. */
 TEST_CORO(connecting_fails_at_each_call)
 {
@@ -293,6 +323,7 @@ int main(void)
         ON_EACH_POLLER(test_an_interrupted_connect_is_waited_for),
         ON_EACH_POLLER(test_a_cancelled_connect_closes_once),
         ON_EACH_POLLER(test_a_full_backlog_is_an_error),
+        ON_EACH_POLLER(test_a_hang_up_is_the_end),
         ON_EACH_POLLER(test_a_spurious_event_is_no_connection),
         ON_EACH_POLLER(test_connecting_fails_at_each_call),
     };

@@ -136,6 +136,9 @@ DATAGRAM_TEST(unix_paths)
                          0);
         assert_int_equal(aloop_datagram_open(NULL, &self->addresses[0], NULL, NULL, &self->third),
                          -EADDRINUSE);
+        /* Nor is a socket of another type, that cannot even be asked, taken for abandoned. */
+        assert_int_equal(aloop_socket_listen(NULL, &self->addresses[0], NULL, &self->third),
+                         -EADDRINUSE);
         assert_int_equal(aloop_datagram_open(NULL, &self->addresses[1], &self->addresses[0], NULL,
                                              &self->pair[1]),
                          0);
@@ -161,6 +164,13 @@ DATAGRAM_TEST(unix_paths)
         (void)snprintf(self->small, sizeof self->small, "%s/%c", self->data, "ab"[self->i]);
         assert_int_equal(unlink(self->small), 0);
     }
+    /* A file that is no socket refuses connections as an abandoned socket does, and stays. */
+    self->i = open(self->small, O_WRONLY | O_CREAT, 0600);
+    assert_true(self->i >= 0);
+    assert_int_equal(close(self->i), 0);
+    assert_int_equal(aloop_datagram_open(NULL, &self->addresses[1], NULL, NULL, &self->third),
+                     -EADDRINUSE);
+    assert_int_equal(unlink(self->small), 0);
     assert_int_equal(rmdir(self->data), 0);
     free(self->data);
     ALOOP_END;

@@ -288,6 +288,40 @@ static void one_call_moves_only_so_much(void **state)
     aloop_unref(loop);
 }
 
+struct lingering {
+    ALOOP_FRAME;
+    aloop_stream stream;
+    size_t before;
+    int i;
+};
+
+/* A stream that lingers reads what its peer sends, but not all at once. */
+ALOOP_CORO(lingering)
+{
+    aloop_stream_options options = ALOOP_STREAM_OPTIONS_INIT;
+    aloop_stream pair[2];
+
+    ALOOP_BEGIN;
+    options.linger = ALOOP_SEC(60);
+    assert_int_equal(aloop_stream_pair(NULL, &options, pair), 0);
+    self->stream = pair[0];
+    aloop_stream_abort(&pair[1]);
+    sys.recv = endless_recv;
+    aloop_stream_close(&self->stream);
+    for (self->i = 0; self->i < 20; self->i++) {
+        self->before = moved;
+        ALOOP_TRY(aloop_sleep(0));
+        assert_in_range(moved - self->before, self->i > 0 ? 1 : 0, STEP_MAX);
+    }
+    aloop_stream_abort(&self->stream);
+    ALOOP_END;
+}
+
+static void lingering_gives_way(void **state)
+{
+    io_run(state, ALOOP_CLOCK_VIRTUAL, lingering);
+}
+
 static size_t accepted;
 
 static int endless_accept(int fd, struct sockaddr *address, socklen_t *size)
@@ -351,6 +385,7 @@ int main(void)
         ON_EACH_POLLER(receiving_much_gives_way),
         ON_EACH_POLLER(sending_gives_way),
         ON_EACH_POLLER(sending_much_gives_way),
+        ON_EACH_POLLER(lingering_gives_way),
         ON_EACH_POLLER(messages_give_way),
         ON_EACH_POLLER(fds_give_way),
         ON_EACH_POLLER(one_call_moves_only_so_much),

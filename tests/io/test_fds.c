@@ -284,6 +284,36 @@ FDS_TEST(waiting_for_fds)
 
 FDS_RUN(waiting_for_fds)
 
+/* P88, P89, of who waits to send: nobody comes between, and an error ends the wait, and no more. */
+FDS_TEST(waiting_to_send_fds)
+{
+    ALOOP_BEGIN;
+    OPEN(1);
+    self->data = calloc(1, LARGE);
+    ALOOP_AWAIT(aloop_wait_for(aloop_send_all(&self->pair[0], self->data, LARGE), ALOOP_SEC(1)));
+    EXPECT(-ETIMEDOUT);
+    self->task = io_start(aloop_send_fds(&self->pair[0], "x", 1, &self->out));
+    TURNS();
+    assert_false(aloop_task_done(self->task));
+    ALOOP_AWAIT(aloop_send_fds(&self->pair[0], "x", 1, &self->out));
+    EXPECT(-EBUSY);
+    ALOOP_AWAIT(aloop_send(&self->pair[0], "x", 1));
+    EXPECT(-EBUSY);
+    fault_install();
+    fault_fail(FAULT_SEND_FDS, 1, -ETOOMANYREFS);
+    while (!aloop_task_done(self->task))
+        ALOOP_AWAIT(aloop_wait_for(aloop_recv(&self->pair[1], self->data, LARGE), ALOOP_SEC(1)));
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    EXPECT(-ETOOMANYREFS);
+    ALOOP_TRY(aloop_send_fds(&self->pair[0], "x", 1, &self->out));
+    EXPECT(1);
+    CLOSE();
+    free(self->data);
+    ALOOP_END;
+}
+
+FDS_RUN(waiting_to_send_fds)
+
 FDS_TEST(errors_of_the_system_come_as_they_are)
 {
     static const int errors[] = {-ECONNRESET, -ENOBUFS, -ENOMEM, -EPERM, -ETOOMANYREFS};
@@ -363,6 +393,7 @@ int main(void)
         ON_EACH_POLLER(test_pieces_carry_the_fds_once),
         ON_EACH_POLLER(test_much_behind_an_fd),
         ON_EACH_POLLER(test_more_than_there_is_place_for),
+        ON_EACH_POLLER(test_waiting_to_send_fds),
         ON_EACH_POLLER(test_waiting_for_fds),
         ON_EACH_POLLER(test_errors_of_the_system_come_as_they_are),
         ON_EACH_POLLER(test_credentials),

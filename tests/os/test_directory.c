@@ -290,6 +290,23 @@ static void without_memory_or_threads(void **state)
     aloop_directory_close(&directory);
 }
 
+static void of_one_loop(void **state)
+{
+    struct os_state *self = *state;
+    struct os_state other = {.loop = NULL};
+    aloop_directory directory;
+    aloop_directory_entry entry;
+
+    make_file(self, "a", "");
+    open_directory(self, &directory);
+    os_open(&other, ALOOP_CLOCK_VIRTUAL);
+    assert_int_equal(os_result(&other, aloop_directory_next(&directory, &entry)),
+                     -ALOOP_EWRONGLOOP);
+    aloop_unref(other.loop);
+    assert_int_equal(os_result(self, aloop_directory_next(&directory, &entry)), 1);
+    aloop_directory_close(&directory);
+}
+
 /* The loop is closed before the directory is: its memory stays for that long. */
 static void closed_after_its_loop(void **state)
 {
@@ -318,6 +335,7 @@ int main(void)
         FILE_TEST(closed_while_it_is_read),
         FILE_TEST(a_cancelled_open_leaks_nothing),
         FILE_TEST(without_memory_or_threads),
+        FILE_TEST(of_one_loop),
         FILE_TEST(closed_after_its_loop),
     };
 

@@ -21,6 +21,14 @@ static void close_file(struct os_state *self, int fd)
     assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
+static bool synced_data_only;
+
+static int noted_sync(int fd, bool data_only)
+{
+    synced_data_only = data_only;
+    return sys_default.sync(fd, data_only);
+}
+
 static void bytes_go_in_and_out(void **state)
 {
     struct os_state *self = *state;
@@ -36,9 +44,12 @@ static void bytes_go_in_and_out(void **state)
     assert_int_equal(os_result(self, aloop_file_pread(fd, buffer, 16, 8)), 2);
     assert_int_equal(os_result(self, aloop_file_pread(fd, buffer, 16, 20)), 0);
     assert_int_equal(os_result(self, aloop_file_pwrite(fd, "xyz", 3, 1)), 3);
+    sys.sync = noted_sync;
     assert_int_equal(os_result(self, aloop_file_fdatasync(fd)), 0);
+    assert_true(synced_data_only);
     assert_int_equal(os_result(self, aloop_file_ftruncate(fd, 6)), 0);
     assert_int_equal(os_result(self, aloop_file_fsync(fd)), 0);
+    assert_false(synced_data_only);
     close_file(self, fd);
     fd = open_file(self, "a", O_RDONLY);
     assert_int_equal(os_result(self, aloop_file_read(fd, buffer, 4)), 4);
