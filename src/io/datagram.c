@@ -29,6 +29,7 @@ int aloop_datagram_open(aloop *loop, const aloop_address *local, const aloop_add
 {
     static const aloop_datagram_options defaults = ALOOP_DATAGRAM_OPTIONS_INIT;
     const aloop_address *address = local != NULL ? local : peer;
+    const aloop_address *bound = NULL;
     int fd;
     int error = socket_loop(loop, &loop);
 
@@ -42,12 +43,16 @@ int aloop_datagram_open(aloop *loop, const aloop_address *local, const aloop_add
     if (fd < 0)
         return fd;
     error = set_options(fd, address->storage.ss_family, options);
-    if (error == 0 && local != NULL)
+    if (error == 0 && local != NULL) {
         error = socket_bind(fd, SOCK_DGRAM, local);
+        bound = error == 0 ? local : NULL;
+    }
     if (error == 0 && peer != NULL)
         error = sys.connect(fd, (const struct sockaddr *)&peer->storage, peer->length);
     if (error == 0)
         error = socket_register(loop, fd, false, out_socket);
+    if (error < 0 && bound != NULL)
+        socket_unbind(bound);
     if (error < 0)
         (void)sys.close(fd);
     return error;

@@ -20,6 +20,8 @@ int socket_register(aloop *loop, int fd, bool is_tcp, aloop_socket *out_socket);
 /* Gives the socket, which is of that type, its address; a Unix socket's path that nobody receives
    at any more is taken over. */
 int socket_bind(int fd, int type, const aloop_address *address);
+/* It was given that address, and will not be used: its file goes. */
+void socket_unbind(const aloop_address *address);
 int socket_set_option(int fd, int level, int name, int value);
 /* Sets TCP_NODELAY. Failing does no harm, so it is not reported. */
 void socket_set_nodelay(int fd);
