@@ -251,7 +251,12 @@ STREAM_TEST(a_transport_of_ones_own)
     ALOOP_AWAIT(aloop_stream_wait_closed(&self->stream));
     EXPECT(0);
     assert_true(links[0].is_closed);
-    aloop_stream_abort(&self->other);
+    /* Closing waits until it is in the mood to end sending. */
+    assert_int_equal(aloop_stream_write_eof(&self->other), 0);
+    aloop_stream_close(&self->other);
+    ALOOP_AWAIT(aloop_stream_wait_closed(&self->other));
+    EXPECT(0);
+    assert_true(links[1].is_shut_down);
     assert_true(links[1].is_closed);
     free(self->data);
     free(self->buffer);
