@@ -64,5 +64,7 @@ ALOOP_CORO(main_task)
 
 int main(void)
 {
+    /* What is printed comes in order with what children print, and never twice. */
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     return aloop_run(main_task);
 }
