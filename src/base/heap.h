@@ -28,8 +28,9 @@ struct heap_node {
     int64_t deadline; /* kept while the node is not armed: see heap_arm() */
     uint64_t sequence;
     uint32_t index; /* place in the array, HEAP_NOT_RESIDENT while in none */
-    uint16_t armed; /* 0 or 1 */
-    uint16_t kind;  /* the owner's: what to do when the node comes up */
+    uint8_t armed;  /* 0 or 1 */
+    uint8_t kind;   /* the owner's: what to do when the node comes up */
+    uint16_t tag;   /* the owner's, for what would not fit elsewhere */
 };
 
 #define HEAP_NOT_RESIDENT UINT32_MAX
@@ -81,7 +82,7 @@ static inline void heap_unreserve(struct heap *heap)
     heap->reserved--;
 }
 
-static inline void heap_node_init(struct heap_node *node, uint16_t kind)
+static inline void heap_node_init(struct heap_node *node, uint8_t kind)
 {
     *node = (struct heap_node){.index = HEAP_NOT_RESIDENT, .kind = kind};
 }

@@ -2,6 +2,8 @@
 
 #define CHUNK_COUNT_MAX ((UINT32_C(1) << SLOT_INDEX_BITS) / SLOTS_PER_CHUNK)
 #define CHUNK_CAPACITY_MIN 4
+/* Objects that are as long as a cache line are to be in one; allocators promise a quarter of it. */
+#define CHUNK_ALIGNMENT 64u
 
 _Static_assert(sizeof(struct slot) == 8, "an object's own members begin 8 bytes in");
 
@@ -17,14 +19,32 @@ static struct slot *slot_at(const struct slots *slots, uint32_t index)
                                    index % SLOTS_PER_CHUNK * slots->object_size);
 }
 
+/* A chunk, aligned; in front of it stands where its memory begins. */
+static char *chunk_alloc(const struct slots *slots, size_t size)
+{
+    char *memory = memory_alloc(slots->memory, size + CHUNK_ALIGNMENT);
+    char *chunk;
+
+    if (memory == NULL)
+        return NULL;
+    chunk = memory + CHUNK_ALIGNMENT - (uintptr_t)memory % CHUNK_ALIGNMENT;
+    memcpy(chunk - sizeof memory, &memory, sizeof memory);
+    return chunk;
+}
+
+static void chunk_free(const struct slots *slots, char *chunk, size_t size)
+{
+    char *memory;
+
+    UNPOISON(chunk, size);
+    memcpy(&memory, chunk - sizeof memory, sizeof memory);
+    memory_free(slots->memory, memory, size + CHUNK_ALIGNMENT);
+}
+
 void slots_fini(struct slots *slots)
 {
-    size_t chunk_size = slots->object_size * SLOTS_PER_CHUNK;
-
-    for (uint32_t i = 0; i < slots->chunk_count; i++) {
-        UNPOISON(slots->chunks[i], chunk_size);
-        memory_free(slots->memory, slots->chunks[i], chunk_size);
-    }
+    for (uint32_t i = 0; i < slots->chunk_count; i++)
+        chunk_free(slots, slots->chunks[i], slots->object_size * SLOTS_PER_CHUNK);
     memory_free(slots->memory, slots->chunks, slots->chunk_capacity * sizeof *slots->chunks);
     slots_init(slots, slots->memory, slots->object_size);
 }
@@ -57,9 +77,10 @@ NOINLINE bool slots_grow(struct slots *slots)
     uint32_t first = slots->chunk_count * SLOTS_PER_CHUNK;
     char *chunk;
 
-    if (slots->object_size > SIZE_MAX / SLOTS_PER_CHUNK || !reserve_chunk(slots))
+    if (slots->object_size > (SIZE_MAX - CHUNK_ALIGNMENT) / SLOTS_PER_CHUNK ||
+        !reserve_chunk(slots))
         return false;
-    chunk = memory_alloc(slots->memory, slots->object_size * SLOTS_PER_CHUNK);
+    chunk = chunk_alloc(slots, slots->object_size * SLOTS_PER_CHUNK);
     if (chunk == NULL)
         return false;
     slots->chunks[slots->chunk_count++] = chunk;

@@ -47,7 +47,7 @@ void timers_init(struct timers *timers, struct memory *memory);
 /* Frees the memory, and forgets all timers, which are their owners'. */
 void timers_fini(struct timers *timers);
 
-static inline void timer_init(struct timer *timer, uint16_t kind)
+static inline void timer_init(struct timer *timer, uint8_t kind)
 {
     heap_node_init(&timer->near, kind);
     timer->place = NULL;

@@ -66,15 +66,16 @@ static inline struct callback_slot *callback_take(aloop *loop, enum callback_kin
         ready_unreserve(&loop->ready);
         return NULL;
     }
-    *callback = (struct callback_slot){
-        .slot = callback->slot, .kind = (uint8_t)kind, .run = run, .arg = arg};
+    callback->u.timer.near.tag = (uint16_t)kind;
+    callback->run = run;
+    callback->arg = arg;
     return callback;
 }
 
 static void callback_release(aloop *loop, struct callback_slot *callback)
 {
     ready_unreserve(&loop->ready);
-    if (callback->kind == CALLBACK_TIMER)
+    if (callback_kind(callback) == CALLBACK_TIMER)
         timers_unreserve(&loop->timers);
     slots_release(&loop->handles, callback);
 }
@@ -82,9 +83,9 @@ static void callback_release(aloop *loop, struct callback_slot *callback)
 /* Releases a retired slot unless the queue, the heap or the stack still refers to it. */
 static void callback_release_if_unused(aloop *loop, struct callback_slot *callback)
 {
-    if (callback->is_queued || callback->is_running)
+    if (callback_is(callback, CALLBACK_QUEUED | CALLBACK_RUNNING))
         return;
-    if (callback->kind == CALLBACK_TIMER && timer_is_resident(&callback->u.timer))
+    if (callback_kind(callback) == CALLBACK_TIMER && timer_is_resident(&callback->u.timer))
         return;
     callback_release(loop, callback);
 }
@@ -93,7 +94,7 @@ static void callback_release_if_unused(aloop *loop, struct callback_slot *callba
 void callback_retire(aloop *loop, struct callback_slot *callback)
 {
     slots_retire(&loop->handles, callback);
-    callback->is_cancelled = true;
+    callback_begin(callback, CALLBACK_CANCELLED);
     callback->run = cancelled;
     callback->arg = NULL;
     callback_release_if_unused(loop, callback);
@@ -105,8 +106,8 @@ static void run_timer(aloop *loop, void *arg)
 {
     struct callback_slot *timer = arg;
 
-    timer->is_queued = false;
-    if (timer->is_cancelled) {
+    callback_end(timer, CALLBACK_QUEUED);
+    if (callback_is(timer, CALLBACK_CANCELLED)) {
         loop->run_correction--;
         callback_release_if_unused(loop, timer);
         return;
@@ -116,12 +117,12 @@ static void run_timer(aloop *loop, void *arg)
         loop->run_correction--;
         return;
     }
-    timer->is_running = true;
+    callback_begin(timer, CALLBACK_RUNNING);
     timer->run(loop, timer->arg);
-    timer->is_running = false;
-    if (timer->is_cancelled)
+    callback_end(timer, CALLBACK_RUNNING);
+    if (callback_is(timer, CALLBACK_CANCELLED))
         callback_release_if_unused(loop, timer);
-    else if (!timer->is_persistent && !timer_is_armed(&timer->u.timer))
+    else if (!callback_is(timer, CALLBACK_PERSISTS) && !timer_is_armed(&timer->u.timer))
         callback_retire(loop, timer);
 }
 
@@ -131,9 +132,9 @@ static void timer_due(aloop *loop, struct timer *node)
 
     /* Still queued: the turn that collected it ended with an error, and it was rescheduled since.
      */
-    if (timer->is_queued)
+    if (callback_is(timer, CALLBACK_QUEUED))
         return;
-    timer->is_queued = true;
+    callback_begin(timer, CALLBACK_QUEUED);
     ready_push(&loop->ready, run_timer, timer);
 }
 
@@ -146,7 +147,7 @@ static void timer_dropped(void *context, struct heap_node *node)
     if (node->kind != TIMER_KIND_CALLBACK)
         return;
     timer = CONTAINER_OF(node, struct callback_slot, u.timer.near);
-    if (timer->is_cancelled)
+    if (callback_is(timer, CALLBACK_CANCELLED))
         callback_release_if_unused(loop, timer);
 }
 
@@ -166,10 +167,12 @@ static inline struct callback_slot *timer_make(aloop *loop, aloop_callback *run,
     if (timers_reserve(&loop->timers) < 0)
         return NULL;
     timer = callback_take(loop, CALLBACK_TIMER, run, arg);
-    if (timer != NULL)
-        timer_init(&timer->u.timer, TIMER_KIND_CALLBACK);
-    else
+    if (timer == NULL) {
         timers_unreserve(&loop->timers);
+        return NULL;
+    }
+    timer_init(&timer->u.timer, TIMER_KIND_CALLBACK);
+    timer->u.timer.near.tag = CALLBACK_TIMER;
     return timer;
 }
 
@@ -208,7 +211,7 @@ aloop_handle aloop_create_timer(aloop *loop, aloop_callback *callback, void *arg
     timer = timer_make(loop, callback, arg);
     if (timer == NULL)
         return -ENOMEM;
-    timer->is_persistent = true;
+    callback_begin(timer, CALLBACK_PERSISTS);
     return slots_number(timer);
 }
 
@@ -222,7 +225,7 @@ int aloop_reschedule(aloop *loop, aloop_handle handle, aloop_ns when)
 {
     struct callback_slot *timer = callback_find(loop, handle);
 
-    if (timer == NULL || timer->kind != CALLBACK_TIMER)
+    if (timer == NULL || callback_kind(timer) != CALLBACK_TIMER)
         return -ENOENT;
     timers_arm(&loop->timers, &timer->u.timer, when);
     return 0;
@@ -237,18 +240,20 @@ aloop_ns aloop_when(const aloop *loop, aloop_handle handle)
 {
     const struct callback_slot *timer = callback_find(loop, handle);
 
-    if (timer == NULL || timer->kind != CALLBACK_TIMER)
+    if (timer == NULL || callback_kind(timer) != CALLBACK_TIMER)
         return -ENOENT;
-    if (timer_is_armed(&timer->u.timer) || timer->is_queued)
+    if (timer_is_armed(&timer->u.timer) || callback_is(timer, CALLBACK_QUEUED))
         return timer_deadline(&timer->u.timer);
     return ALOOP_NEVER;
 }
 
 static bool cancel_timer(aloop *loop, struct callback_slot *timer)
 {
-    bool was_pending = timer_is_armed(&timer->u.timer) || timer->is_queued || timer->is_persistent;
+    bool was_pending = timer_is_armed(&timer->u.timer) ||
+                       callback_is(timer, CALLBACK_QUEUED | CALLBACK_PERSISTS);
 
-    if (ALOOP_LIKELY(timer_is_far(&timer->u.timer) && !timer->is_queued && !timer->is_running)) {
+    if (ALOOP_LIKELY(timer_is_far(&timer->u.timer) &&
+                     !callback_is(timer, CALLBACK_QUEUED | CALLBACK_RUNNING))) {
         timers_remove(&loop->timers, &timer->u.timer);
         callback_release(loop, timer);
         return true;
@@ -256,7 +261,7 @@ static bool cancel_timer(aloop *loop, struct callback_slot *timer)
     /* Marked first: sweeping the heap may drop the node, and with it the last reason to keep the
      * slot. */
     slots_retire(&loop->handles, timer);
-    timer->is_cancelled = true;
+    callback_begin(timer, CALLBACK_CANCELLED);
     timer->run = cancelled;
     timer->arg = NULL;
     if (timer_is_far(&timer->u.timer))
@@ -274,8 +279,8 @@ static void run_fd_callback(aloop *loop, void *arg)
 {
     struct callback_slot *callback = arg;
 
-    callback->is_queued = false;
-    if (callback->is_cancelled) {
+    callback_end(callback, CALLBACK_QUEUED);
+    if (callback_is(callback, CALLBACK_CANCELLED)) {
         loop->run_correction--;
         callback_release_if_unused(loop, callback);
     } else {
@@ -285,9 +290,9 @@ static void run_fd_callback(aloop *loop, void *arg)
 
 void callback_ready(aloop *loop, struct callback_slot *callback)
 {
-    if (callback->is_queued)
+    if (callback_is(callback, CALLBACK_QUEUED))
         return;
-    callback->is_queued = true;
+    callback_begin(callback, CALLBACK_QUEUED);
     ready_push(&loop->ready, run_fd_callback, callback);
 }
 
@@ -314,7 +319,7 @@ static aloop_handle add_fd_callback(aloop *loop, int fd, enum callback_kind kind
         callback_release(loop, callback);
         return error;
     }
-    callback->u.watch = watch;
+    callback->u.fd.watch = watch;
     place = fd_callback_place(watch, kind);
     replaced = *place;
     *place = callback;
@@ -384,9 +389,9 @@ bool aloop_cancel(aloop *loop, aloop_handle handle)
     callback = callback_find(loop, handle);
     if (callback == NULL)
         return false;
-    if (callback->kind == CALLBACK_TIMER)
+    if (callback_kind(callback) == CALLBACK_TIMER)
         return cancel_timer(loop, callback);
-    return remove_fd_callback(loop, callback->u.watch, (enum callback_kind)callback->kind);
+    return remove_fd_callback(loop, callback->u.fd.watch, callback_kind(callback));
 }
 
 /* --- the end, and a look around --- */
@@ -458,14 +463,15 @@ size_t callbacks_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void 
     size_t count = soon_walk(loop, visit, arg);
 
     while ((callback = slots_next(&loop->handles, &cursor)) != NULL) {
-        aloop_alive alive = {.kind = kinds[callback->kind], .fd = -1, .deadline = ALOOP_NEVER};
+        aloop_alive alive = {
+            .kind = kinds[callback_kind(callback)], .fd = -1, .deadline = ALOOP_NEVER};
 
-        if (callback->is_cancelled)
+        if (callback_is(callback, CALLBACK_CANCELLED))
             continue;
-        if (callback->kind == CALLBACK_TIMER)
+        if (callback_kind(callback) == CALLBACK_TIMER)
             alive.deadline = aloop_when(loop, slots_number(callback));
         else
-            alive.fd = callback->u.watch->fd;
+            alive.fd = callback->u.fd.watch->fd;
         alive.callback = callback->run;
         alive.arg = callback->arg;
         visit(&alive, arg);

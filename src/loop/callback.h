@@ -11,21 +11,49 @@
 
 enum callback_kind { CALLBACK_TIMER = 1, CALLBACK_READER, CALLBACK_WRITER };
 
+/* In the tag, above the kind. */
+enum callback_state {
+    CALLBACK_QUEUED = 16,    /* has an entry in the ready queue */
+    CALLBACK_RUNNING = 32,   /* a timer whose callback is on the stack */
+    CALLBACK_CANCELLED = 64, /* retired; to be released when nothing refers to it */
+    CALLBACK_PERSISTS = 128  /* a timer that stays after it fired */
+};
+
+/* One cache line. The tag of the timer's node is that of readers and writers, too: what both
+   members of the union begin with is the same, and may be asked by way of either. */
 struct callback_slot {
     struct slot slot;
-    uint8_t kind;
-    bool is_queued;     /* has an entry in the ready queue */
-    bool is_running;    /* a timer whose callback is on the stack */
-    bool is_cancelled;  /* retired; to be released when nothing refers to it */
-    bool is_persistent; /* a timer that stays after it fired */
-    /* Next to what is above: restarting a timer then touches one cache line more often than two. */
     union {
         struct timer timer;
-        struct watch *watch;   /* reader, writer */
+        struct {
+            struct heap_node node;
+            struct watch *watch;
+        } fd; /* reader, writer */
     } u;
     aloop_callback *run;
     void *arg;
 };
+
+static inline enum callback_kind callback_kind(const struct callback_slot *callback)
+{
+    return (enum callback_kind)(callback->u.timer.near.tag % CALLBACK_QUEUED);
+}
+
+/* Is it in any of these states? */
+static inline bool callback_is(const struct callback_slot *callback, unsigned states)
+{
+    return callback->u.timer.near.tag & states;
+}
+
+static inline void callback_begin(struct callback_slot *callback, enum callback_state state)
+{
+    callback->u.timer.near.tag |= (uint16_t)state;
+}
+
+static inline void callback_end(struct callback_slot *callback, enum callback_state state)
+{
+    callback->u.timer.near.tag &= (uint16_t)~(unsigned)state;
+}
 
 /* Cancels a reader or writer; the watch has been told already. */
 void callback_retire(aloop *loop, struct callback_slot *callback);

@@ -7,19 +7,20 @@ FIXTURE(struct heap, heap, heap_init(&fixture->heap, &fixture->memory),
 static void make_nodes(struct heap *heap, struct heap_node *nodes, int count)
 {
     for (int i = 0; i < count; i++) {
-        heap_node_init(&nodes[i], (uint16_t)i);
+        heap_node_init(&nodes[i], 0);
+        nodes[i].tag = (uint16_t)i;
         assert_int_equal(heap_reserve(heap), 0);
     }
 }
 
-/* The next nodes that come up are those of these kinds. */
-static void assert_pops(struct heap *heap, int64_t now, const int *kinds, size_t count)
+/* The next nodes that come up are those with these tags. */
+static void assert_pops(struct heap *heap, int64_t now, const int *tags, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct heap_node *node = heap_pop_due(heap, now);
 
         assert_non_null(node);
-        assert_int_equal(node->kind, kinds[i]);
+        assert_int_equal(node->tag, tags[i]);
         assert_false(heap_is_armed(node));
         assert_false(heap_is_resident(node));
         assert_true(heap_verify(heap));
@@ -134,7 +135,7 @@ static void test_bringing_forward_takes_effect_at_once(void **state)
 struct dropped {
     const struct heap *heap;
     int count;
-    uint16_t kinds[2048];
+    uint16_t tags[2048];
     struct heap *unreserve;
 };
 
@@ -144,7 +145,7 @@ static void on_dropped(void *context, struct heap_node *node)
 
     assert_false(heap_is_armed(node));
     assert_false(heap_is_resident(node));
-    dropped->kinds[dropped->count++ % 2048] = node->kind;
+    dropped->tags[dropped->count++ % 2048] = node->tag;
     memset(node, 0xDD, sizeof *node); /* as if it had been freed: nobody may look again */
     if (dropped->unreserve != NULL)
         heap_unreserve(dropped->unreserve);
@@ -169,8 +170,8 @@ static void test_cancelled_top_is_discarded(void **state)
     assert_int_equal(heap_armed_count(heap), 1);
     assert_ptr_equal(heap_peek(heap), &nodes[2]);
     assert_int_equal(dropped.count, 2);
-    assert_int_equal(dropped.kinds[0], 0);
-    assert_int_equal(dropped.kinds[1], 1);
+    assert_int_equal(dropped.tags[0], 0);
+    assert_int_equal(dropped.tags[1], 1);
     assert_int_equal(heap->reserved, 1);
     assert_true(heap_cancel(heap, &nodes[2]));
     assert_null(heap_peek(heap));
@@ -347,7 +348,8 @@ static void test_out_of_memory(void **state)
             fixture->probe.fail_from = 0;
             assert_int_equal(heap_reserve(heap), 0);
         }
-        heap_node_init(&nodes[count], (uint16_t)count);
+        heap_node_init(&nodes[count], 0);
+        nodes[count].tag = (uint16_t)count;
         /* Arming never allocates. */
         fixture->probe.fail_from = fixture->probe.requests + 1;
         heap_arm(heap, &nodes[count], 100 - count);

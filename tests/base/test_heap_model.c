@@ -38,7 +38,7 @@ static void model_on_dropped(void *context, struct heap_node *node)
 {
     struct model *model = context;
 
-    assert_false(model->nodes[node->kind].armed);
+    assert_false(model->nodes[node->tag].armed);
     assert_false(heap_is_resident(node));
     model->resident--;
 }
@@ -143,7 +143,8 @@ static void run_model(struct heap *heap, int64_t spread, uint64_t seed)
     heap->on_dropped = model_on_dropped;
     heap->context = &model;
     for (int i = 0; i < MODEL_NODES; i++) {
-        heap_node_init(&model.nodes[i].node, (uint16_t)i);
+        heap_node_init(&model.nodes[i].node, 0);
+        model.nodes[i].node.tag = (uint16_t)i;
         assert_int_equal(heap_reserve(heap), 0);
     }
     for (long step = 0; step < MODEL_OPERATIONS; step++) {
