@@ -206,9 +206,27 @@ aloop_poll attempts_poll(struct attempts *attempts, aloop_task *task, aloop_sock
     }
     if (attempts->pending == 0)
         return attempts->error;
-    if (attempts->started < attempts->count && attempts->next < ALOOP_NEVER)
-        (void)aloop_op_wait_until(task, attempts->next);
+    if (attempts_due(attempts) < ALOOP_NEVER)
+        (void)aloop_op_wait_until(task, attempts_due(attempts));
     return ALOOP_PENDING;
+}
+
+aloop_ns attempts_due(const struct attempts *attempts)
+{
+    return attempts->started < attempts->count ? attempts->next : ALOOP_NEVER;
+}
+
+const aloop_op *attempts_next(const struct attempts *attempts, void **cursor)
+{
+    struct attempt *attempt = *cursor != NULL ? *cursor : attempts->items;
+
+    while (attempt != attempts->items + attempts->started) {
+        *cursor = attempt + 1;
+        if (attempt->is_pending)
+            return &attempt->op;
+        attempt++;
+    }
+    return NULL;
 }
 
 void attempts_fini(struct attempts *attempts, aloop_task *task)

@@ -42,5 +42,9 @@ int attempts_set(struct attempts *attempts, const aloop_address *addresses, size
 /* Asks those that are pending, and starts what is due. 0: *out_socket; ALOOP_PENDING: the task will
    be woken; or the error that says most: all have failed. */
 aloop_poll attempts_poll(struct attempts *attempts, aloop_task *task, aloop_socket *out_socket);
+/* Those that are pending, as aloop_op_details.next_op. */
+const aloop_op *attempts_next(const struct attempts *attempts, void **cursor);
+/* When the next is started at the latest; ALOOP_NEVER: there is none, or it waits for these. */
+aloop_ns attempts_due(const struct attempts *attempts);
 
 #endif

@@ -114,7 +114,38 @@ static aloop_poll connecting_poll(aloop_task *task, aloop_op *op)
     return go_on(task, op, connecting->is_looking_up ? look_up(connecting, task) : 0);
 }
 
+/* --- what it waits for --- */
+
+static const aloop_op *connecting_part(const aloop_op *op, void **cursor)
+{
+    struct connecting *connecting = op->arg[CONNECTING].pointer;
+
+    if (!connecting->is_looking_up)
+        return attempts_next(&connecting->attempts, cursor);
+    if (*cursor != NULL)
+        return NULL;
+    *cursor = connecting;
+    return &connecting->lookup;
+}
+
+static void connecting_describe(const aloop_task *task, const aloop_op *op,
+                                aloop_op_details *details)
+{
+    const struct connecting *connecting = op->arg[CONNECTING].pointer;
+
+    (void)task;
+    if (op->poll != connecting_poll)
+        return;
+    details->is_any = true;
+    details->next_op = connecting_part;
+    if (!connecting->is_looking_up)
+        details->deadline = attempts_due(&connecting->attempts);
+}
+
 /* --- the kinds --- */
+
+#define CONNECT_TYPE(NAME) \
+    {.name = (NAME), .drop = connecting_drop, .describe = connecting_describe}
 
 static aloop_poll begin_host(struct connecting *connecting, aloop_task *task, const aloop_op *op)
 {
@@ -145,15 +176,15 @@ static aloop_poll begin_unix(struct connecting *connecting, aloop_task *task, co
 }
 
 static const struct connect_kind stream_kind = {
-    .type = {.name = "open_connection", .drop = connecting_drop},
+    .type = CONNECT_TYPE("open_connection"),
     .is_stream = true,
     .begin = begin_host};
 static const struct connect_kind socket_kind = {
-    .type = {.name = "connect_host", .drop = connecting_drop}, .begin = begin_host};
+    .type = CONNECT_TYPE("connect_host"), .begin = begin_host};
 static const struct connect_kind any_kind = {
-    .type = {.name = "connect_any", .drop = connecting_drop}, .begin = begin_any};
+    .type = CONNECT_TYPE("connect_any"), .begin = begin_any};
 static const struct connect_kind unix_kind = {
-    .type = {.name = "open_unix_connection", .drop = connecting_drop},
+    .type = CONNECT_TYPE("open_unix_connection"),
     .is_stream = true,
     .begin = begin_unix};
 

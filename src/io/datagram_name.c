@@ -89,7 +89,25 @@ static aloop_poll naming_begin(aloop_task *task, aloop_op *op)
     return naming_poll(task, op);
 }
 
-static const aloop_op_type naming_type = {.name = "datagram_connect", .drop = naming_drop};
+static const aloop_op *naming_part(const aloop_op *op, void **cursor)
+{
+    struct naming *naming = op->arg[NAMING].pointer;
+
+    if (*cursor != NULL)
+        return NULL;
+    *cursor = naming;
+    return &naming->lookup;
+}
+
+static void naming_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    (void)task;
+    if (op->poll == naming_poll)
+        details->next_op = naming_part;
+}
+
+static const aloop_op_type naming_type = {
+    .name = "datagram_connect", .drop = naming_drop, .describe = naming_describe};
 
 aloop_op aloop_datagram_connect(const char *host, const char *service,
                                 const aloop_datagram_options *options, aloop_socket *out_socket)

@@ -77,10 +77,10 @@ static int64_t recv_many_attempt(aloop *loop, struct watch *watch, const aloop_o
     return got;
 }
 
-static const struct datagram_type recv_type = {.type = {.name = "recv_from"},
-                                               .attempt = recv_attempt};
-static const struct datagram_type recv_many_type = {.type = {.name = "recv_many"},
-                                                    .attempt = recv_many_attempt};
+static const struct datagram_type recv_type = {
+    .type = {.name = "recv_from", .describe = describe_watch}, .attempt = recv_attempt};
+static const struct datagram_type recv_many_type = {
+    .type = {.name = "recv_many", .describe = describe_watch}, .attempt = recv_many_attempt};
 
 aloop_op aloop_recv_from(const aloop_socket *socket, void *buffer, size_t size,
                          aloop_address *out_from)
@@ -165,9 +165,11 @@ static int64_t send_many_attempt(aloop *loop, struct watch *watch, const aloop_o
 }
 
 static const struct datagram_type send_type = {
-    .type = {.name = "send_to", .drop = datagram_send_drop}, .attempt = send_attempt};
+    .type = {.name = "send_to", .drop = datagram_send_drop, .describe = describe_watch},
+    .attempt = send_attempt};
 static const struct datagram_type send_many_type = {
-    .type = {.name = "send_many", .drop = datagram_send_drop}, .attempt = send_many_attempt};
+    .type = {.name = "send_many", .drop = datagram_send_drop, .describe = describe_watch},
+    .attempt = send_many_attempt};
 
 aloop_op aloop_send_to(const aloop_socket *socket, const void *data, size_t size,
                        const aloop_address *to)

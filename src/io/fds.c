@@ -69,7 +69,8 @@ static aloop_poll send_fds_begin(aloop_task *task, aloop_op *op)
     return send_fds_poll(task, op);
 }
 
-static const aloop_op_type send_fds_type = {.name = "send_fds", .drop = send_drop};
+static const aloop_op_type send_fds_type = {
+    .name = "send_fds", .drop = send_drop, .describe = describe_watch};
 
 aloop_op aloop_send_fds(const aloop_socket *socket, const void *data, size_t size,
                         const aloop_fds *fds)
@@ -138,7 +139,8 @@ static void recv_fds_drop(aloop_task *task, aloop_op *op)
         watch->busy &= (uint8_t)~POLLER_READ;
 }
 
-static const aloop_op_type recv_fds_type = {.name = "recv_fds", .drop = recv_fds_drop};
+static const aloop_op_type recv_fds_type = {
+    .name = "recv_fds", .drop = recv_fds_drop, .describe = describe_watch};
 
 aloop_op aloop_recv_fds(const aloop_socket *socket, void *buffer, size_t size, aloop_fds *fds)
 {

@@ -2,6 +2,7 @@
  * Each kind of operation of the library says in a dump what it waits for.
  */
 #include "debug_test.h"
+#include "sys/sys.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -183,12 +184,63 @@ static void test_sockets_and_fds(void **state)
     assert_int_equal(close(fds[1]), 0);
 }
 
+static int silent_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    (void)fd;
+    (void)address;
+    (void)size;
+    return -EINPROGRESS;
+}
+
+/* What it is made of: an attempt to connect, and when the next is due. */
+static void test_connecting(void **state)
+{
+    struct world *world = *state;
+    struct sys below = sys;
+    aloop_address addresses[2];
+    aloop_stream stream = {0};
+    aloop_socket socket = {0};
+    char expected[64];
+    int fd = dup(0);
+
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(aloop_address_ip(&addresses[0], "192.0.2.1", 80), 0);
+    assert_int_equal(aloop_address_ip(&addresses[1], "192.0.2.2", 80), 0);
+    sys.connect = silent_connect;
+    (void)snprintf(expected, sizeof expected, "open_connection of connect on fd %d", fd);
+    check(world, aloop_open_connection("192.0.2.1", "80", NULL, &stream), expected);
+    (void)snprintf(expected, sizeof expected, "connect_any, 0.250 s left of connect on fd %d", fd);
+    check(world, aloop_connect_any(addresses, 2, NULL, &socket), expected);
+    sys = below;
+}
+
+static void test_datagrams_and_passed_fds(void **state)
+{
+    struct world *world = *state;
+    aloop_socket pair[2];
+    aloop_datagram item;
+    aloop_fds fds = {0};
+    char expected[64];
+    char byte;
+
+    assert_int_equal(aloop_datagram_pair(world->loop, pair), 0);
+    (void)snprintf(expected, sizeof expected, "recv_from on fd %d", aloop_socket_fd(&pair[0]));
+    check(world, aloop_recv_from(&pair[0], &byte, 1, NULL), expected);
+    (void)snprintf(expected, sizeof expected, "recv_many on fd %d", aloop_socket_fd(&pair[0]));
+    check(world, aloop_recv_many(&pair[0], &item, 1), expected);
+    (void)snprintf(expected, sizeof expected, "recv_fds on fd %d", aloop_socket_fd(&pair[0]));
+    check(world, aloop_recv_fds(&pair[0], &byte, 1, &fds), expected);
+    aloop_socket_close(&pair[0]);
+    aloop_socket_close(&pair[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_locks_and_their_kin), TEST(test_once),
         TEST(test_conditions),          TEST(test_queues_and_channels),
-        TEST(test_sockets_and_fds),
+        TEST(test_sockets_and_fds),     TEST(test_connecting),
+        TEST(test_datagrams_and_passed_fds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
