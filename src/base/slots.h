@@ -118,6 +118,17 @@ static inline int64_t slots_number(const void *object)
     return (int64_t)((uint64_t)slot->generation << SLOT_INDEX_BITS | slot->index);
 }
 
+/* Is that the number of the slot's present owner? For who has kept the address of an object that
+   has been released since, maybe. */
+static inline bool slot_has_number(const struct slot *slot, int64_t number)
+{
+    uint32_t index = (uint32_t)((uint64_t)number & ((UINT32_C(1) << SLOT_INDEX_BITS) - 1));
+
+    /* The first fails where the slot is free. The second compares all bits that are left: an error
+       code that is handed in for a number (-EINVAL) must not pass for a large generation. */
+    return slot->index == index && slot->generation == (uint64_t)number >> SLOT_INDEX_BITS;
+}
+
 /* The object with that number, NULL if it was released or retired, or never was. Any number may be
    asked for, 0 and negative ones too. */
 static inline void *slots_find(const struct slots *slots, int64_t number)
@@ -129,10 +140,7 @@ static inline void *slots_find(const struct slots *slots, int64_t number)
         return NULL;
     slot = (struct slot *)(void *)(slots->chunks[index >> SLOTS_PER_CHUNK_SHIFT] +
                                    (index & (SLOTS_PER_CHUNK - 1)) * slots->object_size);
-    /* The first fails where the slot is free. The second compares all bits that are left: an error
-       code that is handed in for a number (-EINVAL) must not pass for a large generation. */
-    return slot->index == index && slot->generation == (uint64_t)number >> SLOT_INDEX_BITS ? slot
-                                                                                           : NULL;
+    return slot_has_number(slot, number) ? slot : NULL;
 }
 
 /* Steps through the taken slots in order of index: start with *cursor == 0; NULL at the end. Slots

@@ -196,6 +196,7 @@ int aloop_stream_open(aloop_socket *socket, const aloop_stream_options *options,
     /* Whoever has a copy of the socket is told that it is taken. */
     watch->busy = POLLER_READ | POLLER_WRITE;
     stream->socket = *socket;
+    stream->watch = watch;
     *socket = (aloop_socket){0};
     stream_begin_life(stream, &aloop_socket_transport, &stream->socket, out_stream);
     return 0;
@@ -292,48 +293,9 @@ void stream_release(struct stream *stream)
     slots_release(&streams->slots, stream);
 }
 
-/* --- finding it --- */
-
-static struct stream *find(const aloop *loop, int64_t number, bool even_closing)
-{
-    struct stream *stream;
-
-    if (loop == NULL || loop->streams == NULL)
-        return NULL;
-    stream = slots_find(&loop->streams->slots, number);
-    return stream != NULL && (even_closing || !stream->is_closing) ? stream : NULL;
-}
-
-struct stream *stream_find(const aloop_stream *stream)
-{
-    return find(stream->loop, stream->number, false);
-}
-
-struct stream *stream_begin(const aloop_task *task, aloop_op *op, bool even_closing,
-                            int *out_error)
-{
-    const aloop_stream *handle = op->arg[0].data;
-    struct stream *stream;
-
-    if (ALOOP_UNLIKELY(handle->loop != task->future.loop)) {
-        *out_error = handle->loop == NULL ? -EBADF : -ALOOP_EWRONGLOOP;
-        return NULL;
-    }
-    op->arg[0].number = handle->number;
-    stream = find(task->future.loop, op->arg[0].number, even_closing);
-    if (ALOOP_UNLIKELY(stream == NULL))
-        *out_error = -EBADF;
-    return stream;
-}
-
-struct stream *stream_of_op(const aloop_task *task, const aloop_op *op)
-{
-    return find(task->future.loop, op->arg[0].number, false);
-}
-
 void stream_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
 {
-    const struct stream *stream = find(task->future.loop, op->arg[0].number, true);
+    const struct stream *stream = stream_numbered(task->future.loop, op->arg[0].number, true);
 
     if (stream != NULL && stream->context == &stream->socket)
         details->fd = stream->socket.fd;
@@ -341,16 +303,15 @@ void stream_describe(const aloop_task *task, const aloop_op *op, aloop_op_detail
 
 /* --- set up, and asked --- */
 
-void stream_touch(struct stream *stream)
+void stream_put_off_timeout(struct stream *stream)
 {
     if (stream->is_closing)
         return;
     /* It may be due in this very turn, behind whoever has moved bytes; and after a turn that took
        long, it is, together with what has come meanwhile. */
     stream->timer_is_due = false;
-    if (stream->idle_timeout > 0)
-        timers_arm(&stream->loop->timers, &stream->timer,
-                   time_add(stream->loop->now, stream->idle_timeout));
+    timers_arm(&stream->loop->timers, &stream->timer,
+               time_add(stream->loop->now, stream->idle_timeout));
 }
 
 bool aloop_stream_is_open(const aloop_stream *stream)
@@ -382,6 +343,7 @@ int aloop_stream_set_idle_timeout(const aloop_stream *stream, aloop_ns timeout)
     if (found == NULL)
         return -EBADF;
     (void)timers_cancel(&found->loop->timers, &found->timer);
+    found->timer_is_due = false;
     found->idle_timeout = timeout > 0 && timeout < ALOOP_NEVER ? timeout : 0;
     stream_touch(found);
     return 0;

@@ -47,6 +47,7 @@ struct stream {
     const aloop_transport *transport;
     void *context;
     aloop_socket socket; /* the context of a stream over an fd */
+    struct watch *watch; /* of that, as long as it has the socket's number: see stream_watch() */
     struct timer timer;
     aloop_ns idle_timeout;
     aloop_ns close_timeout;
@@ -92,36 +93,121 @@ static inline size_t buffer_size(const struct buffer *buffer)
 }
 
 /* --- stream_buffer.c --- */
-/* Room for `size` more bytes behind the end. 0 or -ENOMEM. */
-int buffer_reserve(struct streams *streams, struct buffer *buffer, size_t size);
-/* Gives the block back. */
-void buffer_fini(struct streams *streams, struct buffer *buffer);
+/* As buffer_reserve() and buffer_fini(), whatever the block. */
+int buffer_grow(struct streams *streams, struct buffer *buffer, size_t size);
+void buffer_give_back(struct streams *streams, struct buffer *buffer);
 /* At the loop's end. */
 void buffers_free_spares(struct streams *streams);
+
+/* Room for `size` more bytes behind the end. 0 or -ENOMEM. Like buffer_fini() it has the usual case
+   here, a spare block of the smallest size: every message takes and gives back two. */
+static inline int buffer_reserve(struct streams *streams, struct buffer *buffer, size_t size)
+{
+    struct spare *spare = streams->spares[0];
+
+    if (size <= buffer->capacity - buffer->end)
+        return 0;
+    if (buffer->block != NULL || size > BUFFER_MIN || ALOOP_UNLIKELY(spare == NULL))
+        return buffer_grow(streams, buffer, size);
+    streams->spares[0] = spare->next;
+    streams->spare_count[0]--;
+    buffer->block = (char *)spare;
+    buffer->capacity = BUFFER_MIN;
+    return 0;
+}
+
+/* Gives the block back. */
+static inline void buffer_fini(struct streams *streams, struct buffer *buffer)
+{
+    struct spare *spare = (struct spare *)(void *)buffer->block;
+
+    if (buffer->capacity != BUFFER_MIN ||
+        ALOOP_UNLIKELY(streams->spare_count[0] >= BUFFER_SPARE_BYTES / BUFFER_MIN)) {
+        buffer_give_back(streams, buffer);
+        return;
+    }
+    spare->next = streams->spares[0];
+    streams->spares[0] = spare;
+    streams->spare_count[0]++;
+    *buffer = (struct buffer){0};
+}
 
 /* --- stream.c --- */
 /* 0 or -EINVAL. */
 int stream_options_check(const aloop_stream_options *options);
-/* The stream that an operation was built with, and the number in its place, from then on. NULL:
-   *out_error says why. One that is being closed is found only if `even_closing`. */
-struct stream *stream_begin(const aloop_task *task, aloop_op *op, bool even_closing,
-                            int *out_error);
-/* The stream of an operation that has waited; NULL: it was closed. */
-struct stream *stream_of_op(const aloop_task *task, const aloop_op *op);
 /* aloop_op_type.describe of the operations on streams. */
 void stream_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details);
-/* The stream of a plain call, NULL if it is closed or being closed. */
-struct stream *stream_find(const aloop_stream *stream);
 /* Has its entry run soon. */
 void stream_wake(struct stream *stream);
 /* Waits on the transport's list: the stream itself, and an operation; and wakes all who do. */
 void stream_wait(struct stream *stream, bool is_for_writing);
 aloop_poll stream_op_wait(const struct stream *stream, aloop_op *op, bool is_for_writing);
 void stream_wake_waiters(const struct stream *stream, bool is_for_writing);
-/* Bytes have moved: puts off the idle timeout. */
-void stream_touch(struct stream *stream);
+/* Bytes have moved, and the stream has an idle timeout. */
+void stream_put_off_timeout(struct stream *stream);
 /* Frees all that is the stream's own: it names nothing any more. */
 void stream_release(struct stream *stream);
+
+/* The stream with that number. One that is being closed is found only if `even_closing`. */
+static inline struct stream *stream_numbered(const aloop *loop, int64_t number, bool even_closing)
+{
+    struct stream *stream;
+
+    if (ALOOP_UNLIKELY(loop->streams == NULL))
+        return NULL;
+    stream = slots_find(&loop->streams->slots, number);
+    return stream != NULL && (even_closing || !stream->is_closing) ? stream : NULL;
+}
+
+/* The stream of a plain call, NULL if it is closed or being closed. */
+static inline struct stream *stream_find(const aloop_stream *stream)
+{
+    return ALOOP_LIKELY(stream->loop != NULL)
+               ? stream_numbered(stream->loop, stream->number, false)
+               : NULL;
+}
+
+/* The stream of an operation that has waited; NULL: it was closed. */
+static inline struct stream *stream_of_op(const aloop_task *task, const aloop_op *op)
+{
+    return stream_numbered(task->future.loop, op->arg[0].number, false);
+}
+
+/* The stream that an operation was built with, and the number in its place, from then on. NULL:
+   *out_error says why. */
+static inline struct stream *stream_begin(const aloop_task *task, aloop_op *op, bool even_closing,
+                                          int *out_error)
+{
+    const aloop_stream *handle = op->arg[0].data;
+    struct stream *stream;
+
+    if (ALOOP_UNLIKELY(handle->loop != task->future.loop)) {
+        *out_error = handle->loop == NULL ? -EBADF : -ALOOP_EWRONGLOOP;
+        return NULL;
+    }
+    op->arg[0].number = handle->number;
+    stream = stream_numbered(task->future.loop, op->arg[0].number, even_closing);
+    if (ALOOP_UNLIKELY(stream == NULL))
+        *out_error = -EBADF;
+    return stream;
+}
+
+/* Bytes have moved. */
+static inline void stream_touch(struct stream *stream)
+{
+    if (stream->idle_timeout > 0)
+        stream_put_off_timeout(stream);
+}
+
+/* The watch of a stream over an fd, found without looking its number up: a slot stays where it is.
+   NULL: the stream has another transport, or somebody closed the fd and the number came up again;
+   what the transport's own functions say then is right. */
+static inline struct watch *stream_watch(const struct stream *stream)
+{
+    struct watch *watch = stream->watch;
+
+    return watch != NULL && slot_has_number(&watch->slot, stream->socket.watch) ? watch : NULL;
+}
 
 /* --- stream_write.c --- */
 /* Sends what is gathered, as far as it goes. */
@@ -143,6 +229,9 @@ void stream_sender_ended(struct stream *stream);
 aloop_poll stream_sender_ends(struct stream *stream, aloop_poll outcome);
 
 /* --- stream_transport.c --- */
+/* What the transport of sockets does, for who has the watch: one read, and one write. */
+int64_t stream_watch_read(const aloop *loop, struct watch *watch, void *buffer, size_t size);
+int64_t stream_watch_write(const aloop *loop, struct watch *watch, const void *data, size_t size);
 /* At most `size` bytes of a file: as sys.sendfile; -ENOTSUP if the transport is not the system's.
    */
 int64_t stream_plain_sendfile(const struct stream *stream, int file, int64_t offset, size_t size);

@@ -43,14 +43,12 @@ static void block_give_back(struct streams *streams, char *block, size_t capacit
     streams->spare_count[class]++;
 }
 
-int buffer_reserve(struct streams *streams, struct buffer *buffer, size_t size)
+int buffer_grow(struct streams *streams, struct buffer *buffer, size_t size)
 {
     size_t used = buffer_size(buffer);
     size_t capacity;
     char *block;
 
-    if (size <= buffer->capacity - buffer->end)
-        return 0;
     if (size > SIZE_MAX - used)
         return -ENOMEM;
     /* Moving is worth it when it frees at least as much as it copies. */
@@ -73,7 +71,7 @@ int buffer_reserve(struct streams *streams, struct buffer *buffer, size_t size)
     return 0;
 }
 
-void buffer_fini(struct streams *streams, struct buffer *buffer)
+void buffer_give_back(struct streams *streams, struct buffer *buffer)
 {
     block_give_back(streams, buffer->block, buffer->capacity);
     *buffer = (struct buffer){0};

@@ -18,7 +18,7 @@ struct read_kind {
        no more. */
     aloop_poll (*take)(struct stream *stream, aloop_op *op, bool is_end);
     /* Gets more: bytes, 0 at the end, -EAGAIN, or an error. NULL: to the buffer. */
-    int64_t (*more)(struct stream *stream, aloop_op *op);
+    int64_t (*more)(struct stream *stream, struct watch *watch, aloop_op *op);
     /* Is there something to get ready, or to refuse? 0 or an error. */
     int (*begin)(struct stream *stream, aloop_op *op);
 };
@@ -42,9 +42,12 @@ static aloop_poll give(struct stream *stream, aloop_slice *out_bytes, size_t siz
     return (aloop_poll)size;
 }
 
-static int64_t transport_read(struct stream *stream, void *buffer, size_t size)
+/* `watch`: see stream_watch(). */
+static inline int64_t transport_read(struct stream *stream, struct watch *watch, void *buffer,
+                                     size_t size)
 {
-    int64_t got = stream->transport->read(stream->context, buffer, size);
+    int64_t got = watch != NULL ? stream_watch_read(stream->loop, watch, buffer, size)
+                                : stream->transport->read(stream->context, buffer, size);
 
     if (got <= 0)
         return got;
@@ -73,7 +76,7 @@ static int make_room(struct stream *stream)
     return buffer_reserve(stream->loop->streams, in, stream->next_fill);
 }
 
-static int64_t fill(struct stream *stream)
+static int64_t fill(struct stream *stream, struct watch *watch)
 {
     struct buffer *in = &stream->in;
     size_t room;
@@ -82,7 +85,7 @@ static int64_t fill(struct stream *stream)
     if (make_room(stream) < 0)
         return -ENOMEM;
     room = in->capacity - in->end;
-    got = transport_read(stream, in->block + in->end, room);
+    got = transport_read(stream, watch, in->block + in->end, room);
     if (got <= 0)
         return got;
     in->end += (size_t)got;
@@ -100,35 +103,8 @@ static aloop_poll ended(struct stream *stream, aloop_poll outcome)
     return outcome;
 }
 
-static aloop_poll read_poll(aloop_task *task, aloop_op *op)
+static aloop_poll read_wait(struct stream *stream, struct watch *watch, aloop_op *op)
 {
-    const struct read_kind *kind = CONTAINER_OF(op->type, struct read_kind, type);
-    struct stream *stream = stream_of_op(task, op);
-    aloop_poll outcome;
-    int64_t got;
-
-    if (ALOOP_UNLIKELY(stream == NULL))
-        return -ECANCELED;
-    for (;;) {
-        outcome = kind->take(stream, op, stream->has_ended);
-        if (outcome != ALOOP_PENDING)
-            return ended(stream, outcome);
-        if (stream->read_error < 0)
-            return ended(stream, stream->read_error);
-        if (task->future.loop->budget <= 0) {
-            stream->is_reading = true;
-            return aloop_op_yield(task);
-        }
-        got = kind->more != NULL ? kind->more(stream, op) : fill(stream);
-        if (got == 0)
-            stream->has_ended = true;
-        else if (got == -ENOMEM)
-            return ended(stream, -ENOMEM);
-        else if (got == -EAGAIN)
-            break;
-        else if (got < 0)
-            stream->read_error = (int)got;
-    }
     /* What was written is lost, and an answer to it will not come. */
     if (stream->write_error < 0)
         return ended(stream, stream->write_error);
@@ -137,12 +113,55 @@ static aloop_poll read_poll(aloop_task *task, aloop_op *op)
         stream->next_fill = BUFFER_MIN;
     }
     stream->is_reading = true;
-    return stream_op_wait(stream, op, false);
+    return watch != NULL ? aloop_op_wait(op, &watch->readers) : stream_op_wait(stream, op, false);
+}
+
+/* What is in the buffer was not enough, and nobody else takes from it: so more is got before it is
+   looked at again. */
+static aloop_poll read_more(aloop_task *task, aloop_op *op, struct stream *stream)
+{
+    const struct read_kind *kind = CONTAINER_OF(op->type, struct read_kind, type);
+    struct watch *watch = stream_watch(stream);
+    aloop_poll outcome;
+    int64_t got;
+
+    do {
+        if (stream->read_error < 0)
+            return ended(stream, stream->read_error);
+        if (task->future.loop->budget <= 0) {
+            stream->is_reading = true;
+            return aloop_op_yield(task);
+        }
+        /* No room is made to hear what is known. */
+        if (ALOOP_LIKELY(watch != NULL) && !(watch->ready & POLLER_READ))
+            return read_wait(stream, watch, op);
+        got = kind->more != NULL ? kind->more(stream, watch, op) : fill(stream, watch);
+        if (ALOOP_UNLIKELY(got <= 0)) {
+            if (got == -EAGAIN)
+                return read_wait(stream, watch, op);
+            if (got == -ENOMEM)
+                return ended(stream, -ENOMEM);
+            if (got == 0)
+                stream->has_ended = true;
+            else
+                stream->read_error = (int)got;
+        }
+        outcome = kind->take(stream, op, stream->has_ended);
+    } while (outcome == ALOOP_PENDING);
+    return ended(stream, outcome);
+}
+
+static aloop_poll read_poll(aloop_task *task, aloop_op *op)
+{
+    struct stream *stream = stream_of_op(task, op);
+
+    return ALOOP_LIKELY(stream != NULL) ? read_more(task, op, stream) : -ECANCELED;
 }
 
 static aloop_poll read_begin(aloop_task *task, aloop_op *op)
 {
     const struct read_kind *kind = CONTAINER_OF(op->type, struct read_kind, type);
+    aloop_poll outcome;
     int error = 0;
     struct stream *stream = stream_begin(task, op, false, &error);
 
@@ -154,8 +173,13 @@ static aloop_poll read_begin(aloop_task *task, aloop_op *op)
     error = kind->begin != NULL ? kind->begin(stream, op) : 0;
     if (error < 0)
         return error;
+    /* Which begin() may have changed. */
+    kind = CONTAINER_OF(op->type, struct read_kind, type);
+    outcome = kind->take(stream, op, stream->has_ended);
+    if (outcome != ALOOP_PENDING)
+        return outcome;
     op->poll = read_poll;
-    return read_poll(task, op);
+    return read_more(task, op, stream);
 }
 
 /* Not waiting any more, for whatever reason. */
@@ -189,13 +213,13 @@ static aloop_poll some_take(struct stream *stream, aloop_op *op, bool is_end)
     return (aloop_poll)size;
 }
 
-static int64_t some_more(struct stream *stream, aloop_op *op)
+static int64_t some_more(struct stream *stream, struct watch *watch, aloop_op *op)
 {
     int64_t got;
 
     if (op->arg[SIZE].size < DIRECT_MIN)
-        return fill(stream);
-    got = transport_read(stream, op->arg[BUFFER].pointer, op->arg[SIZE].size);
+        return fill(stream, watch);
+    got = transport_read(stream, watch, op->arg[BUFFER].pointer, op->arg[SIZE].size);
     if (got > 0)
         op->arg[DIRECT].number = got;
     return got;
@@ -232,14 +256,14 @@ static aloop_poll large_take(struct stream *stream, aloop_op *op, bool is_end)
     return is_end ? -ALOOP_EEOF : ALOOP_PENDING;
 }
 
-static int64_t large_more(struct stream *stream, aloop_op *op)
+static int64_t large_more(struct stream *stream, struct watch *watch, aloop_op *op)
 {
     size_t rest = op->arg[SIZE].size - stream->partial;
     int64_t got;
 
     if (rest < DIRECT_MIN)
-        return fill(stream);
-    got = transport_read(stream, (char *)op->arg[BUFFER].pointer + stream->partial, rest);
+        return fill(stream, watch);
+    got = transport_read(stream, watch, (char *)op->arg[BUFFER].pointer + stream->partial, rest);
     if (got > 0)
         stream->partial += (size_t)got;
     return got;

@@ -9,23 +9,48 @@
 /* POSIX promises this many pieces everywhere; more would be of little use. */
 #define PIECES_MAX 16
 
-static int64_t fd_read(void *context, void *buffer, size_t size)
+int64_t stream_watch_read(const aloop *loop, struct watch *watch, void *buffer, size_t size)
 {
-    const aloop_socket *socket = context;
-    struct watch *watch = socket_watch(socket);
     size_t most = size < TRANSFER_MAX ? size : TRANSFER_MAX;
     ssize_t got;
 
-    if (watch == NULL)
-        return -EBADF;
     if (!(watch->ready & POLLER_READ))
         return -EAGAIN;
     got = watch->is_file ? sys.read(watch->fd, buffer, most)
                          : sys.recv(watch->fd, buffer, most, 0);
     if (got == -EAGAIN ||
         (got > 0 && (size_t)got < most && watch->is_tcp && !watch->hangup))
-        socket_used_up(socket->loop, watch, POLLER_READ);
+        socket_used_up(loop, watch, POLLER_READ);
     return got;
+}
+
+static int64_t fd_read(void *context, void *buffer, size_t size)
+{
+    const aloop_socket *socket = context;
+    struct watch *watch = socket_watch(socket);
+
+    return watch != NULL ? stream_watch_read(socket->loop, watch, buffer, size) : -EBADF;
+}
+
+int64_t stream_watch_write(const aloop *loop, struct watch *watch, const void *data, size_t size)
+{
+    ssize_t put;
+
+    if (!(watch->ready & POLLER_WRITE))
+        return -EAGAIN;
+    if (watch->is_file) {
+        struct iovec piece = {.iov_len = size};
+
+        memcpy(&piece.iov_base, &data, sizeof data);
+        /* Which, unlike write, holds back the signal of a broken pipe. */
+        put = sys.writev(watch->fd, &piece, 1);
+    } else {
+        put = sys.send(watch->fd, data, size, 0);
+    }
+    if (put == -EAGAIN ||
+        (put >= 0 && (size_t)put < size && watch->is_tcp && !watch->hangup))
+        socket_used_up(loop, watch, POLLER_WRITE);
+    return put;
 }
 
 static size_t pieces_size(const struct iovec *pieces, int count)
@@ -46,14 +71,12 @@ static int64_t fd_writev(void *context, const struct iovec *pieces, int count)
 
     if (watch == NULL)
         return -EBADF;
+    if (most == 1)
+        return stream_watch_write(socket->loop, watch, pieces->iov_base, pieces->iov_len);
     if (!(watch->ready & POLLER_WRITE))
         return -EAGAIN;
-    if (watch->is_file)
-        put = sys.writev(watch->fd, pieces, most);
-    else if (most == 1)
-        put = sys.send(watch->fd, pieces->iov_base, pieces->iov_len, 0);
-    else
-        put = sys.sendv(watch->fd, pieces, most);
+    put = watch->is_file ? sys.writev(watch->fd, pieces, most)
+                         : sys.sendv(watch->fd, pieces, most);
     if (put == -EAGAIN || (put >= 0 && watch->is_tcp && !watch->hangup &&
                            (size_t)put < pieces_size(pieces, most)))
         socket_used_up(socket->loop, watch, POLLER_WRITE);
@@ -62,14 +85,11 @@ static int64_t fd_writev(void *context, const struct iovec *pieces, int count)
 
 int64_t stream_plain_sendfile(const struct stream *stream, int file, int64_t offset, size_t size)
 {
-    struct watch *watch;
+    struct watch *watch = stream_watch(stream);
     ssize_t put;
 
-    if (stream->context != &stream->socket)
-        return -ENOTSUP;
-    watch = socket_watch(&stream->socket);
     if (watch == NULL)
-        return -EBADF;
+        return stream->watch == NULL ? -ENOTSUP : -EBADF;
     if (!(watch->ready & POLLER_WRITE))
         return -EAGAIN;
     put = sys.sendfile(watch->fd, file, offset, size < TRANSFER_MAX ? size : TRANSFER_MAX);

@@ -12,15 +12,37 @@
 /* What one call is given at most. */
 #define PIECES_MAX 16
 
-static int64_t transport_writev(struct stream *stream, const struct iovec *pieces, int count)
+/* Takes account of what went. */
+static inline int64_t transport_wrote(struct stream *stream, int64_t put)
 {
-    int64_t put = stream->transport->writev(stream->context, pieces, count);
-
     if (put <= 0)
         return put < 0 ? put : -EAGAIN;
     stream->loop->budget -= (int)((size_t)put >> 11);
     stream_touch(stream);
     return put;
+}
+
+static int64_t transport_writev(struct stream *stream, const struct iovec *pieces, int count)
+{
+    return transport_wrote(stream, stream->transport->writev(stream->context, pieces, count));
+}
+
+static inline struct iovec out_piece(const struct stream *stream)
+{
+    return (struct iovec){.iov_base = stream->out.block + stream->out.begin,
+                          .iov_len = buffer_size(&stream->out)};
+}
+
+/* Sends of what is gathered as much as goes. */
+static inline int64_t transport_write_out(struct stream *stream)
+{
+    struct watch *watch = stream_watch(stream);
+    struct iovec piece = out_piece(stream);
+
+    if (ALOOP_UNLIKELY(watch == NULL))
+        return transport_writev(stream, &piece, 1);
+    return transport_wrote(
+        stream, stream_watch_write(stream->loop, watch, piece.iov_base, piece.iov_len));
 }
 
 /* --- what is gathered --- */
@@ -72,8 +94,6 @@ int stream_send_gathered(struct stream *stream)
     size_t sent = 0;
 
     while (buffer_size(&stream->out) > 0) {
-        struct iovec piece = {.iov_base = stream->out.block + stream->out.begin,
-                              .iov_len = buffer_size(&stream->out)};
         int64_t put;
 
         /* A peer that takes all there is does not keep the others from their turn. */
@@ -81,7 +101,7 @@ int stream_send_gathered(struct stream *stream)
             stream_wake(stream);
             return -EAGAIN;
         }
-        put = transport_writev(stream, &piece, 1);
+        put = transport_write_out(stream);
         if (put == -EAGAIN)
             stream_wait(stream, true);
         if (put < 0)
@@ -122,34 +142,50 @@ void stream_pump(struct stream *stream)
     stream_tell_writers(stream);
 }
 
-/* Copies small pieces to the end of the buffer, for which there must be room. */
-static void gather(struct stream *stream, const struct iovec *pieces, int count)
+/* Something was gathered: it is sent now, if that is much, or soon. */
+static void gathered(struct stream *stream)
 {
-    struct buffer *out = &stream->out;
-
-    for (int i = 0; i < count; i++) {
-        if (pieces[i].iov_len > 0)
-            memcpy(out->block + out->end, pieces[i].iov_base, pieces[i].iov_len);
-        out->end += pieces[i].iov_len;
-    }
-}
-
-static int add(struct stream *stream, const struct iovec *pieces, int count, size_t size)
-{
-    if (size == 0)
-        return 0;
-    if (buffer_reserve(stream->loop->streams, &stream->out, size) < 0)
-        return -ENOMEM;
-    gather(stream, pieces, count);
     /* Already waiting for room: it would only be refused again. */
     if (buffer_size(&stream->out) >= ALOOP_STREAM_GATHER &&
         !aloop_waiter_is_linked(&stream->waiter))
         stream_pump(stream);
     if (buffer_size(&stream->out) > stream->high)
         stream->is_paused = true;
-    if (!aloop_waiter_is_linked(&stream->waiter) && buffer_size(&stream->out) > 0 &&
-        !is_held_back(stream))
+    if (!stream->is_queued && !aloop_waiter_is_linked(&stream->waiter) &&
+        buffer_size(&stream->out) > 0 && !is_held_back(stream))
         stream_wake(stream);
+}
+
+/* Copies small data to the end of the buffer. 0 or -ENOMEM. */
+static int gather(struct stream *stream, const void *data, size_t size)
+{
+    struct buffer *out = &stream->out;
+
+    if (size == 0)
+        return 0;
+    if (buffer_reserve(stream->loop->streams, out, size) < 0)
+        return -ENOMEM;
+    memcpy(out->block + out->end, data, size);
+    out->end += size;
+    gathered(stream);
+    return 0;
+}
+
+/* All of the pieces, `size` bytes, or none. */
+static int gather_pieces(struct stream *stream, const struct iovec *pieces, int count, size_t size)
+{
+    struct buffer *out = &stream->out;
+
+    if (size == 0)
+        return 0;
+    if (buffer_reserve(stream->loop->streams, out, size) < 0)
+        return -ENOMEM;
+    for (int i = 0; i < count; i++) {
+        if (pieces[i].iov_len > 0)
+            memcpy(out->block + out->end, pieces[i].iov_base, pieces[i].iov_len);
+        out->end += pieces[i].iov_len;
+    }
+    gathered(stream);
     return 0;
 }
 
@@ -164,15 +200,13 @@ int stream_write_check(const struct stream *stream)
 int aloop_stream_write_nowait(const aloop_stream *stream, const void *data, size_t size)
 {
     struct stream *found = stream_find(stream);
-    struct iovec piece = {.iov_len = size};
     int error = found != NULL ? stream_write_check(found) : -EBADF;
 
     if (error < 0)
         return error;
     if (found->sender != NULL)
         return -EBUSY;
-    memcpy(&piece.iov_base, &data, sizeof data);
-    return add(found, &piece, 1, size);
+    return gather(found, data, size);
 }
 
 /* --- operations --- */
@@ -233,8 +267,7 @@ static int collect_pieces(const struct stream *stream, const aloop_op *op,
     int count = 0;
 
     if (buffer_size(&stream->out) > 0)
-        pieces[count++] = (struct iovec){.iov_base = stream->out.block + stream->out.begin,
-                                         .iov_len = buffer_size(&stream->out)};
+        pieces[count++] = out_piece(stream);
     for (int i = 0; i < from_count && count < PIECES_MAX; i++) {
         if (skip >= from[i].iov_len) {
             skip -= from[i].iov_len;
@@ -274,33 +307,37 @@ bool stream_has_to_wait(const struct stream *stream, const aloop_op *op)
     return stream->sender != op && (stream->sender != NULL || stream->is_paused);
 }
 
-static aloop_poll write_poll(aloop_task *task, aloop_op *op)
+static aloop_poll write_now(aloop_task *task, aloop_op *op, struct stream *stream)
 {
-    struct stream *stream = stream_of_op(task, op);
-    struct iovec single;
-    const struct iovec *pieces;
-    int count;
-    int error;
+    size_t total = op->arg[TOTAL].size;
+    int error = stream_write_check(stream);
 
-    if (ALOOP_UNLIKELY(stream == NULL))
-        return -ECANCELED;
-    if (stream->sender == op)
-        return stream->write_error < 0 ? stream_sender_ends(stream, stream->write_error)
-                                       : send_directly(task, op, stream);
-    error = stream_write_check(stream);
     if (error < 0)
         return error;
     if (stream_has_to_wait(stream, op))
         return aloop_op_wait(op, &stream->writers);
     stream->written = 0;
-    if (op->arg[TOTAL].size >= ALOOP_STREAM_GATHER)
+    if (total >= ALOOP_STREAM_GATHER)
         return send_directly(task, op, stream);
-    pieces = op_pieces(op, &single, &count);
-    error = add(stream, pieces, count, op->arg[TOTAL].size);
+    error = op->type == &write_type
+                ? gather(stream, op->arg[DATA].data, total)
+                : gather_pieces(stream, op->arg[DATA].data, (int)op->arg[COUNT].number, total);
     if (error < 0)
         return error;
-    stream->written = op->arg[TOTAL].size;
-    return (aloop_poll)op->arg[TOTAL].size;
+    stream->written = total;
+    return (aloop_poll)total;
+}
+
+static aloop_poll write_poll(aloop_task *task, aloop_op *op)
+{
+    struct stream *stream = stream_of_op(task, op);
+
+    if (ALOOP_UNLIKELY(stream == NULL))
+        return -ECANCELED;
+    if (stream->sender != op)
+        return write_now(task, op, stream);
+    return stream->write_error < 0 ? stream_sender_ends(stream, stream->write_error)
+                                   : send_directly(task, op, stream);
 }
 
 static aloop_poll write_begin(aloop_task *task, aloop_op *op)
@@ -311,7 +348,7 @@ static aloop_poll write_begin(aloop_task *task, aloop_op *op)
     if (ALOOP_UNLIKELY(stream == NULL))
         return error;
     op->poll = write_poll;
-    return write_poll(task, op);
+    return write_now(task, op, stream);
 }
 
 aloop_op aloop_stream_write(const aloop_stream *stream, const void *data, size_t size)

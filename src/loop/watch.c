@@ -216,11 +216,10 @@ void watch_collect(aloop *loop, struct watch *watch, uint32_t events)
     /* Whoever waits finds out by its own call: a read gives the end of the stream, a write the
        error. Where nobody can write any more the poller says so: a peer that has only ended its
        side still reads, and its writer is not to spin. */
-    if (events & POLLER_ERROR)
-        events |= POLLER_READ | POLLER_WRITE;
-    if (events & POLLER_HANGUP)
-        events |= POLLER_READ;
-    watch->hangup |= (uint8_t)(events & (POLLER_HANGUP | POLLER_ERROR));
+    if (ALOOP_UNLIKELY(events & (POLLER_HANGUP | POLLER_ERROR))) {
+        watch->hangup |= (uint8_t)(events & (POLLER_HANGUP | POLLER_ERROR));
+        events |= events & POLLER_ERROR ? POLLER_READ | POLLER_WRITE : POLLER_READ;
+    }
     watch->ready |= (uint8_t)(events & (POLLER_READ | POLLER_WRITE));
     if (events & POLLER_READ) {
         if (!watch->is_edge && watch->reader != NULL)

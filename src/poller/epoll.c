@@ -58,6 +58,9 @@ static uint32_t from_epoll(uint32_t events)
         result |= POLLER_READ;
     if (events & (uint32_t)EPOLLOUT)
         result |= POLLER_WRITE;
+    if (ALOOP_LIKELY(
+            !(events & ((uint32_t)EPOLLHUP | (uint32_t)EPOLLRDHUP | (uint32_t)EPOLLERR))))
+        return result;
     if (events & ((uint32_t)EPOLLHUP | (uint32_t)EPOLLRDHUP))
         result |= POLLER_HANGUP;
     if (events & (uint32_t)EPOLLERR)
