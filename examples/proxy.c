@@ -46,17 +46,6 @@ ALOOP_CORO(pump)
     ALOOP_END;
 }
 
-/* Ends a connection so that the peer sees it broken, not ended. */
-static void break_off(const aloop_stream *stream)
-{
-    aloop_socket sock = aloop_stream_socket(stream);
-    struct linger at_once = {.l_onoff = 1};
-
-    if (aloop_socket_is_open(&sock))
-        (void)setsockopt(sock.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    aloop_stream_abort(stream);
-}
-
 static aloop_op connect_to(const struct target *target, aloop_stream *out_stream)
 {
     if (target->service == NULL)
@@ -86,8 +75,8 @@ ALOOP_CORO(session)
         aloop_stream_close(&self->server);
         aloop_stream_close(&self->stream);
     } else {
-        break_off(&self->server);
-        break_off(&self->stream);
+        aloop_stream_reset(&self->server);
+        aloop_stream_reset(&self->stream);
     }
     ALOOP_END;
 }

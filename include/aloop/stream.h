@@ -272,8 +272,20 @@ ALOOP_API int aloop_stream_set_linger(const aloop_stream *stream, aloop_ns linge
  * every ALOOP_FINALLY. asyncio: close().
  */
 ALOOP_API void aloop_stream_close(const aloop_stream *stream);
-/* Closes now; what was not sent is lost. Also one that is being closed. asyncio: abort(). */
+/*
+ * Closes now; what was not sent is lost. Also one that is being closed. If anything is lost by
+ * that, the peer of a TCP connection finds it reset (-ECONNRESET), since half of a message must not
+ * pass for the whole; else it finds the end. The same happens when the close_timeout is up, or when
+ * the idle timeout has thrown away what was gathered. asyncio: abort(), behind which a peer finds
+ * the end in any case.
+ */
 ALOOP_API void aloop_stream_abort(const aloop_stream *stream);
+/*
+ * The same, and the peer of a TCP connection finds it reset though all was sent; it also loses what
+ * is still under way. For who passes on what others send, and has lost them in the middle. Other
+ * connections know no such thing, and are aborted.
+ */
+ALOOP_API void aloop_stream_reset(const aloop_stream *stream);
 /*
  * Waits until the stream is closed, by whomever. The outcome is 0, at once if that is long past; or
  * the error for which what was written was not all sent: the connection's, -ETIMEDOUT if the
@@ -301,6 +313,9 @@ typedef struct aloop_transport {
     int (*shutdown)(void *context);
     /* Closes, once, and frees the context; wakes who waits on the lists. */
     void (*close)(void *context);
+    /* The same for a stream that was cut short: tells the peer so, if there is a way. NULL:
+       close(). */
+    void (*abort)(void *context);
 } aloop_transport;
 
 /*

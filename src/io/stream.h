@@ -76,6 +76,7 @@ struct stream {
     bool copies_file;  /* the sender is a sendfile that the kernel does not do */
     bool eof_is_wanted;
     bool eof_is_sent;
+    bool is_cut; /* something of what was to be sent is lost, and the peer should know */
     int write_error;
     struct buffer out;
     size_t high;
@@ -239,6 +240,8 @@ int64_t stream_plain_sendfile(const struct stream *stream, int file, int64_t off
 /* --- stream_close.c --- */
 /* The part of the ready entry for a stream that is being closed. */
 void stream_close_step(struct stream *stream);
+/* What is still to be sent will not be. */
+void stream_cut(struct stream *stream);
 /* Ends it now: `error` is for those who wait for that. */
 void stream_end(struct stream *stream, int error);
 

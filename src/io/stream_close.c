@@ -3,12 +3,19 @@
  * it ends sending and reads until the peer ends, too; then it is gone. A timer bounds both. How
  * much is read while it lingers is bounded for each turn alone: a bound of the whole would bring
  * about, with a peer that has more to send than that, the very reset that lingering is there to
- * avoid.
+ * avoid. A reset is what a stream ends with of which something is lost: the peer could not tell the
+ * end of a half from that of the whole.
  */
 #include "io/stream.h"
 
 /* arg: the stream (see stream_begin), its outcome */
 enum { STREAM, OUTCOME };
+
+void stream_cut(struct stream *stream)
+{
+    if (buffer_size(&stream->out) > 0 || stream->sender != NULL)
+        stream->is_cut = true;
+}
 
 void stream_end(struct stream *stream, int error)
 {
@@ -22,7 +29,10 @@ void stream_end(struct stream *stream, int error)
         (void)aloop_wake_one(&stream->closers);
     }
     (void)aloop_wake_all(&stream->writers);
-    stream->transport->close(stream->context);
+    if (stream->is_cut && stream->transport->abort != NULL)
+        stream->transport->abort(stream->context);
+    else
+        stream->transport->close(stream->context);
     stream_release(stream);
 }
 
@@ -53,6 +63,7 @@ static void linger(struct stream *stream)
 void stream_close_step(struct stream *stream)
 {
     if (stream->timer_is_due) {
+        stream_cut(stream);
         stream_end(stream, stream->is_lingering ? 0 : -ETIMEDOUT);
         return;
     }
@@ -108,19 +119,32 @@ int aloop_stream_set_linger(const aloop_stream *stream, aloop_ns linger)
     return 0;
 }
 
-/* One that is being closed, too. */
+/* One that is being closed, too; NULL if it is gone. */
+static struct stream *find_even_closing(const aloop_stream *handle)
+{
+    return handle->loop != NULL ? stream_numbered(handle->loop, handle->number, true) : NULL;
+}
+
 void aloop_stream_abort(const aloop_stream *handle)
 {
-    struct stream *stream;
+    struct stream *stream = find_even_closing(handle);
 
-    if (handle->loop == NULL || handle->loop->streams == NULL)
-        return;
-    stream = slots_find(&handle->loop->streams->slots, handle->number);
     if (stream == NULL)
         return;
+    stream_cut(stream);
     stream_wake_waiters(stream, false);
     stream_wake_waiters(stream, true);
     stream_end(stream, buffer_size(&stream->out) > 0 ? -ECANCELED : stream->write_error);
+}
+
+void aloop_stream_reset(const aloop_stream *handle)
+{
+    struct stream *stream = find_even_closing(handle);
+
+    if (stream == NULL)
+        return;
+    stream->is_cut = true;
+    aloop_stream_abort(handle);
 }
 
 static aloop_poll closed_poll(aloop_task *task, aloop_op *op)

@@ -128,9 +128,22 @@ static void fd_close(void *context)
     aloop_socket_close(context);
 }
 
+static void fd_abort(void *context)
+{
+    const aloop_socket *socket = context;
+    const struct watch *watch = socket_watch(socket);
+    struct linger at_once = {.l_onoff = 1};
+
+    /* After a fork the option would be the parent's, too, whose connection goes on. */
+    if (watch != NULL && watch->is_tcp && !loop_is_forked(socket->loop))
+        (void)sys.setsockopt(watch->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    fd_close(context);
+}
+
 const aloop_transport aloop_socket_transport = {.name = "socket",
                                                 .read = fd_read,
                                                 .writev = fd_writev,
                                                 .waiters = fd_waiters,
                                                 .shutdown = fd_shutdown,
-                                                .close = fd_close};
+                                                .close = fd_close,
+                                                .abort = fd_abort};

@@ -61,6 +61,7 @@ void stream_fail_writing(struct stream *stream, int error)
     if (stream->write_error == 0)
         stream->write_error = error;
     stream->is_paused = false;
+    stream_cut(stream);
     buffer_fini(stream->loop->streams, &stream->out);
     stream_tell_writers(stream);
     if (stream->is_reading)

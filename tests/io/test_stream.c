@@ -116,6 +116,7 @@ struct link {
     aloop_waitlist lists[2];
     bool is_out_of_mood[2];
     bool is_closed;
+    bool is_aborted;
     bool is_shut_down;
     aloop_handle kick;
 };
@@ -195,14 +196,57 @@ static void link_close(void *context)
     aloop_socket_close(&link->socket);
 }
 
+static void link_abort(void *context)
+{
+    struct link *link = context;
+
+    link->is_aborted = true;
+    link_close(context);
+}
+
 static const aloop_transport link_transport = {.name = "link",
                                                .read = link_read,
                                                .writev = link_writev,
                                                .waiters = link_waiters,
                                                .shutdown = link_shutdown,
-                                               .close = link_close};
+                                               .close = link_close,
+                                               .abort = link_abort};
 
 static struct link links[2];
+
+/* A transport is told of a stream that was cut short; one without that member is closed. */
+STREAM_TEST(a_transport_that_is_aborted)
+{
+    static aloop_transport plain;
+    aloop_socket pair[2];
+
+    ALOOP_BEGIN;
+    for (self->j = 0; self->j < 4; self->j++) {
+        memset(links, 0, sizeof links);
+        assert_int_equal(aloop_socket_pair(NULL, pair), 0);
+        links[0].socket = pair[0];
+        self->peer = pair[1];
+        plain = link_transport;
+        plain.abort = self->j == 3 ? NULL : link_abort;
+        assert_int_equal(
+            aloop_stream_open_transport(NULL, &plain, &links[0], NULL, &self->stream), 0);
+        assert_int_equal(aloop_stream_write_nowait(&self->stream, "two", 3), 0);
+        if (self->j == 0 || self->j == 2) {
+            ALOOP_AWAIT(aloop_stream_flush(&self->stream));
+            EXPECT(0);
+        }
+        if (self->j == 2)
+            aloop_stream_reset(&self->stream);
+        else
+            aloop_stream_abort(&self->stream);
+        assert_true(links[0].is_closed);
+        assert_int_equal(links[0].is_aborted, self->j == 1 || self->j == 2);
+        aloop_socket_close(&self->peer);
+    }
+    ALOOP_END;
+}
+
+STREAM_RUN(a_transport_that_is_aborted)
 
 STREAM_TEST(a_transport_of_ones_own)
 {
@@ -321,6 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_EACH_POLLER(a_message_costs_a_recv_and_a_send),
         ON_EACH_POLLER(test_a_transport_of_ones_own),
+        ON_EACH_POLLER(test_a_transport_that_is_aborted),
         ON_EACH_POLLER(test_making_streams),
     };
 

@@ -7,6 +7,9 @@
 #include <cmocka.h>
 
 #include "drainer.h"
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define BIG ((size_t)1 << 20)
 
@@ -274,6 +277,174 @@ STREAM_TEST(reset_in_the_middle)
     ALOOP_END;
 }
 
+/* The same as open_stream() over TCP, which alone knows a reset. */
+static void open_tcp(aloop_stream *stream, aloop_socket *peer, const aloop_stream_options *options)
+{
+    aloop_socket listener;
+    aloop_socket accepted;
+    aloop_address address;
+    struct pollfd incoming = {.events = POLLIN};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    io_listen(&listener, &address);
+    incoming.fd = aloop_socket_fd(&listener);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address.storage, address.length), 0);
+    assert_int_equal(aloop_socket_adopt(NULL, fd, peer), 0);
+    assert_int_equal(poll(&incoming, 1, -1), 1);
+    assert_int_equal(aloop_socket_adopt(NULL, accept(incoming.fd, NULL, NULL), &accepted), 0);
+    assert_int_equal(aloop_stream_open(&accepted, options, stream), 0);
+    aloop_socket_close(&listener);
+}
+
+#define OPEN_TCP(options) open_tcp(&self->stream, &self->peer, options)
+
+/* Writes until the system takes no more. */
+static void write_too_much(const aloop_stream *stream, const char *data)
+{
+    do
+        assert_int_equal(aloop_stream_write_nowait(stream, data, BIG), 0);
+    while (aloop_stream_unsent(stream) == 0);
+}
+
+#define EXPECT_END(end)                                                                            \
+    do {                                                                                           \
+        do                                                                                         \
+            ALOOP_AWAIT(aloop_recv(&self->peer, self->data, BIG));                                 \
+        while (self->result > 0);                                                                  \
+        EXPECT(end);                                                                               \
+        aloop_socket_close(&self->peer);                                                           \
+    } while (0)
+
+/* Half of something must not look like the whole: the peer of a stream that was cut short would
+   find an orderly end. One of which all was sent loses nothing of it when it is aborted. */
+STREAM_TEST(a_cut_stream_is_reset)
+{
+    ALOOP_BEGIN;
+    self->data = calloc(1, BIG);
+    OPEN_TCP(NULL);
+    write_too_much(&self->stream, self->data);
+    aloop_stream_abort(&self->stream);
+    EXPECT_END(-ECONNRESET);
+    /* One that is being closed. */
+    OPEN_TCP(NULL);
+    write_too_much(&self->stream, self->data);
+    aloop_stream_close(&self->stream);
+    aloop_stream_abort(&self->stream);
+    EXPECT_END(-ECONNRESET);
+    OPEN_TCP(NULL);
+    ALOOP_AWAIT(aloop_stream_write(&self->stream, "all", 3));
+    ALOOP_AWAIT(aloop_stream_flush(&self->stream));
+    aloop_stream_abort(&self->stream);
+    ALOOP_AWAIT(aloop_recv_exactly(&self->peer, self->small, 3));
+    EXPECT(3);
+    EXPECT_END(0);
+    OPEN_TCP(NULL);
+    aloop_stream_reset(&self->stream);
+    aloop_stream_reset(&self->stream);
+    EXPECT_END(-ECONNRESET);
+    free(self->data);
+    ALOOP_END;
+}
+
+static void test_a_cut_stream_is_reset(void **state)
+{
+    io_run(state, ALOOP_CLOCK_MONOTONIC, a_cut_stream_is_reset);
+}
+
+/* A direct write has no bytes in the buffer, and is as much in the middle. */
+STREAM_TEST(a_cut_write_is_reset)
+{
+    ALOOP_BEGIN;
+    self->data = calloc(64, BIG);
+    OPEN_TCP(NULL);
+    self->task = io_start(aloop_stream_write(&self->stream, self->data, 64 * BIG));
+    while (aloop_stream_written(&self->stream) == 0)
+        ALOOP_TRY(aloop_sleep(0));
+    assert_int_equal(aloop_stream_unsent(&self->stream), 0);
+    assert_false(aloop_task_done(self->task));
+    aloop_stream_abort(&self->stream);
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    EXPECT(-ECANCELED);
+    EXPECT_END(-ECONNRESET);
+    free(self->data);
+    ALOOP_END;
+}
+
+static void test_a_cut_write_is_reset(void **state)
+{
+    io_run(state, ALOOP_CLOCK_MONOTONIC, a_cut_write_is_reset);
+}
+
+/* What times cut is cut as well: the time for closing, and an idle one, which ends before. */
+STREAM_TEST(a_stream_cut_by_time_is_reset)
+{
+    aloop_stream_options options = ALOOP_STREAM_OPTIONS_INIT;
+
+    ALOOP_BEGIN;
+    self->data = calloc(1, BIG);
+    for (self->j = 0; self->j < 2; self->j++) {
+        options.close_timeout = 1;
+        options.idle_timeout = self->j == 0 ? 0 : 1;
+        OPEN_TCP(&options);
+        write_too_much(&self->stream, self->data);
+        if (self->j == 1) {
+            ALOOP_AWAIT(aloop_stream_read(&self->stream, self->small, 1));
+            EXPECT(-ETIMEDOUT);
+        }
+        aloop_stream_close(&self->stream);
+        ALOOP_AWAIT(aloop_stream_wait_closed(&self->stream));
+        EXPECT(self->j == 0 ? -ETIMEDOUT : 0);
+        EXPECT_END(-ECONNRESET);
+    }
+    free(self->data);
+    ALOOP_END;
+}
+
+static void test_a_stream_cut_by_time_is_reset(void **state)
+{
+    io_run(state, ALOOP_CLOCK_MONOTONIC, a_stream_cut_by_time_is_reset);
+}
+
+static struct linger linger_of(const aloop_stream *stream)
+{
+    struct linger linger = {.l_onoff = -1};
+    socklen_t size = sizeof linger;
+    aloop_socket sock = aloop_stream_socket(stream);
+
+    assert_int_equal(getsockopt(sock.fd, SOL_SOCKET, SO_LINGER, &linger, &size), 0);
+    return linger;
+}
+
+/* A child that aborts its copy of the stream sets no option of a socket that is its parent's, too:
+   the parent's own orderly end would become a reset. */
+STREAM_TEST(a_child_cuts_nothing)
+{
+    pid_t child;
+    int status = -1;
+
+    ALOOP_BEGIN;
+    self->data = calloc(1, BIG);
+    OPEN_TCP(NULL);
+    write_too_much(&self->stream, self->data);
+    child = fork();
+    if (child == 0) {
+        aloop_stream_abort(&self->stream);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(linger_of(&self->stream).l_onoff, 0);
+    aloop_stream_close(&self->stream);
+    EXPECT_END(0);
+    free(self->data);
+    ALOOP_END;
+}
+
+static void test_a_child_cuts_nothing(void **state)
+{
+    io_run(state, ALOOP_CLOCK_MONOTONIC, a_child_cuts_nothing);
+}
+
 static void test_reset_in_the_middle(void **state)
 {
     io_run(state, ALOOP_CLOCK_MONOTONIC, reset_in_the_middle);
@@ -291,6 +462,10 @@ int main(void)
         ON_EACH_POLLER(test_the_end_comes_once),
         ON_EACH_POLLER(test_ending_ends_what_waits_to_write),
         ON_EACH_POLLER(test_reset_in_the_middle),
+        ON_EACH_POLLER(test_a_cut_stream_is_reset),
+        ON_EACH_POLLER(test_a_cut_write_is_reset),
+        ON_EACH_POLLER(test_a_stream_cut_by_time_is_reset),
+        ON_EACH_POLLER(test_a_child_cuts_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
