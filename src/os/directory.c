@@ -83,7 +83,10 @@ static void open_discard(struct job *job)
 }
 
 static const struct job_class open_class = {
-    .type = {.name = "directory_open", .interrupt = job_interrupt, .drop = job_drop},
+    .type = {.name = "directory_open",
+             .interrupt = job_interrupt,
+             .drop = job_drop,
+             .describe = job_describe},
     .lane = EXECUTOR_FILES,
     .run = open_run,
     .block_size = open_size,
@@ -208,7 +211,10 @@ static void next_never(const aloop_op_arg arg[4])
 }
 
 static const struct job_class next_class = {
-    .type = {.name = "directory_next", .interrupt = job_interrupt, .drop = job_drop},
+    .type = {.name = "directory_next",
+             .interrupt = job_interrupt,
+             .drop = job_drop,
+             .describe = job_describe},
     .lane = EXECUTOR_FILES,
     .run = next_run,
     .deliver = next_deliver,

@@ -106,5 +106,7 @@ void job_interrupt(aloop_task *task, aloop_op *op);
 void job_drop(aloop_task *task, aloop_op *op);
 /* ... and of one that does not, which has no `interrupt`: it is left to itself. */
 void job_drop_abandoning(aloop_task *task, aloop_op *op);
+/* For all: where it is. */
+void job_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details);
 
 #endif

@@ -17,7 +17,10 @@ enum { STATUS = 1 };
 
 #define FILE_CLASS(NAME, ...)                                                                      \
     static const struct job_class NAME##_class = {                                                 \
-        .type = {.name = "file_" #NAME, .interrupt = job_interrupt, .drop = job_drop},             \
+        .type = {.name = "file_" #NAME,                                                            \
+                 .interrupt = job_interrupt,                                                       \
+                 .drop = job_drop,                                                                 \
+                 .describe = job_describe},                                                        \
         .lane = EXECUTOR_FILES,                                                                    \
         .run = NAME##_run,                                                                         \
         __VA_ARGS__}
@@ -87,7 +90,8 @@ static const struct job_class close_class = {
     .type = {.name = "file_close",
              .interrupt = job_interrupt,
              .drop = job_drop,
-             .skip = close_skip},
+             .skip = close_skip,
+             .describe = job_describe},
     .lane = EXECUTOR_FILES,
     .run = close_run,
     .never = close_never};

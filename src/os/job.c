@@ -8,6 +8,8 @@
  */
 #include "os/executor.h"
 
+#include <stdio.h>
+
 /* arg, once there is a job */
 enum { JOB, STATE, DEADLINE };
 
@@ -255,4 +257,21 @@ void job_drop_abandoning(aloop_task *task, aloop_op *op)
     (void)task;
     if (!end_early(op))
         executor_abandon(job->executor, job);
+}
+
+/* --- for dumps --- */
+
+void job_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    const char *text = "has to wait until there are fewer jobs";
+    const struct job *job = op->arg[JOB].pointer;
+
+    (void)task;
+    if (op->poll == job_poll && job->is_done)
+        text = "has ended";
+    else if (op->poll == job_poll)
+        text = atomic_load(&job->state) == JOB_QUEUED ? "waits for a thread" : "runs in a thread";
+    else if (op->poll != room_poll)
+        return;
+    (void)snprintf(details->text, sizeof details->text, "%s", text);
 }

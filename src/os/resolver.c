@@ -134,7 +134,7 @@ static void lookup_discard(struct job *job)
 }
 
 static const struct job_class lookup_class = {
-    .type = {.name = "getaddrinfo", .drop = job_drop_abandoning},
+    .type = {.name = "getaddrinfo", .drop = job_drop_abandoning, .describe = job_describe},
     .lane = EXECUTOR_NAMES,
     .run = lookup_run,
     .block_size = lookup_size,
@@ -239,7 +239,7 @@ static int64_t reverse_deliver(struct job *job)
 }
 
 static const struct job_class reverse_class = {
-    .type = {.name = "getnameinfo", .drop = job_drop_abandoning},
+    .type = {.name = "getnameinfo", .drop = job_drop_abandoning, .describe = job_describe},
     .lane = EXECUTOR_NAMES,
     .run = reverse_run,
     .block_size = reverse_size,

@@ -23,7 +23,10 @@ static int64_t plain_run(struct job *job)
 }
 
 static const struct job_class plain_class = {
-    .type = {.name = "to_thread", .interrupt = job_interrupt, .drop = job_drop},
+    .type = {.name = "to_thread",
+             .interrupt = job_interrupt,
+             .drop = job_drop,
+             .describe = job_describe},
     .lane = EXECUTOR_JOBS,
     .run = plain_run};
 
@@ -68,7 +71,9 @@ static void copy_discard(struct job *job)
 }
 
 static const struct job_class copy_class = {
-    .type = {.name = "to_thread_abandonable", .drop = job_drop_abandoning},
+    .type = {.name = "to_thread_abandonable",
+             .drop = job_drop_abandoning,
+             .describe = job_describe},
     .lane = EXECUTOR_JOBS,
     .run = copy_run,
     .block_size = copy_size,

@@ -64,6 +64,39 @@ static void release(struct os_state *self, aloop_task *tasks[FILE_THREADS])
         assert_int_equal(os_end(self, tasks[i]), 0);
 }
 
+static void assert_said(const aloop_task *task, const char *expected)
+{
+    FILE *file = tmpfile();
+    char said[512];
+    size_t size;
+
+    assert_non_null(file);
+    assert_int_equal(aloop_dump_task((aloop_task *)task, file), 0);
+    rewind(file);
+    size = fread(said, 1, sizeof said - 1, file);
+    said[size] = '\0';
+    assert_int_equal(fclose(file), 0);
+    assert_non_null(strstr(said, expected));
+}
+
+/* A dump tells where a job is: a slow disk, or too many who wait for it. */
+static void a_dump_says_where_a_job_is(void **state)
+{
+    struct os_state *self = *state;
+    static aloop_task *tasks[JOBS_MAX + 1];
+    static aloop_file_status status[JOBS_MAX + 1];
+
+    occupy(self, tasks, status);
+    for (int i = FILE_THREADS; i <= JOBS_MAX; i++)
+        tasks[i] = os_begin(self, aloop_file_stat("/", &status[i]));
+    assert_said(tasks[0], "file_stat, runs in a thread");
+    assert_said(tasks[FILE_THREADS], "file_stat, waits for a thread");
+    assert_said(tasks[JOBS_MAX], "file_stat, has to wait until there are fewer jobs");
+    open_gate(JOBS_MAX + 1);
+    for (int i = 0; i <= JOBS_MAX; i++)
+        assert_int_equal(os_end(self, tasks[i]), 0);
+}
+
 /* One that no thread has begun never is, and the await ends at once. */
 static void dropped_in_the_queue(void **state)
 {
@@ -318,6 +351,7 @@ int main(void)
         FILE_TEST(a_cancelled_open_leaks_nothing), FILE_TEST(a_cancelled_close_closes),
         FILE_TEST(the_end_of_the_loop),            FILE_TEST(lanes_share_nothing),
         FILE_TEST(no_more_threads_than_that),      FILE_TEST(a_close_that_is_not_begun_closes),
+        FILE_TEST(a_dump_says_where_a_job_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
