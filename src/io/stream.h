@@ -230,9 +230,41 @@ void stream_sender_ended(struct stream *stream);
 aloop_poll stream_sender_ends(struct stream *stream, aloop_poll outcome);
 
 /* --- stream_transport.c --- */
+/* One write to an fd that is no socket, by the call that holds back the signal of a broken pipe. */
+int64_t stream_file_write(const struct watch *watch, const void *data, size_t size);
+
 /* What the transport of sockets does, for who has the watch: one read, and one write. */
-int64_t stream_watch_read(const aloop *loop, struct watch *watch, void *buffer, size_t size);
-int64_t stream_watch_write(const aloop *loop, struct watch *watch, const void *data, size_t size);
+static inline int64_t stream_watch_read(const aloop *loop, struct watch *watch, void *buffer,
+                                        size_t size)
+{
+    size_t most = size < TRANSFER_MAX ? size : TRANSFER_MAX;
+    ssize_t got;
+
+    if (!(watch->ready & POLLER_READ))
+        return -EAGAIN;
+    got = watch->is_file ? sys.read(watch->fd, buffer, most)
+                         : sys.recv(watch->fd, buffer, most, 0);
+    if (got == -EAGAIN ||
+        (got > 0 && (size_t)got < most && watch->is_tcp && !watch->hangup))
+        socket_used_up(loop, watch, POLLER_READ);
+    return got;
+}
+
+static inline int64_t stream_watch_write(const aloop *loop, struct watch *watch, const void *data,
+                                         size_t size)
+{
+    int64_t put;
+
+    if (!(watch->ready & POLLER_WRITE))
+        return -EAGAIN;
+    put = ALOOP_UNLIKELY(watch->is_file) ? stream_file_write(watch, data, size)
+                                         : sys.send(watch->fd, data, size, 0);
+    if (put == -EAGAIN ||
+        (put >= 0 && (size_t)put < size && watch->is_tcp && !watch->hangup))
+        socket_used_up(loop, watch, POLLER_WRITE);
+    return put;
+}
+
 /* At most `size` bytes of a file: as sys.sendfile; -ENOTSUP if the transport is not the system's.
    */
 int64_t stream_plain_sendfile(const struct stream *stream, int file, int64_t offset, size_t size);

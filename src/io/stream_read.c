@@ -103,7 +103,7 @@ static aloop_poll ended(struct stream *stream, aloop_poll outcome)
     return outcome;
 }
 
-static aloop_poll read_wait(struct stream *stream, struct watch *watch, aloop_op *op)
+static inline aloop_poll read_wait(struct stream *stream, struct watch *watch, aloop_op *op)
 {
     /* What was written is lost, and an answer to it will not come. */
     if (stream->write_error < 0)
@@ -125,7 +125,7 @@ static aloop_poll read_more(aloop_task *task, aloop_op *op, struct stream *strea
     aloop_poll outcome;
     int64_t got;
 
-    do {
+    for (;;) {
         if (stream->read_error < 0)
             return ended(stream, stream->read_error);
         if (task->future.loop->budget <= 0) {
@@ -134,11 +134,11 @@ static aloop_poll read_more(aloop_task *task, aloop_op *op, struct stream *strea
         }
         /* No room is made to hear what is known. */
         if (ALOOP_LIKELY(watch != NULL) && !(watch->ready & POLLER_READ))
-            return read_wait(stream, watch, op);
+            break;
         got = kind->more != NULL ? kind->more(stream, watch, op) : fill(stream, watch);
         if (ALOOP_UNLIKELY(got <= 0)) {
             if (got == -EAGAIN)
-                return read_wait(stream, watch, op);
+                break;
             if (got == -ENOMEM)
                 return ended(stream, -ENOMEM);
             if (got == 0)
@@ -147,8 +147,10 @@ static aloop_poll read_more(aloop_task *task, aloop_op *op, struct stream *strea
                 stream->read_error = (int)got;
         }
         outcome = kind->take(stream, op, stream->has_ended);
-    } while (outcome == ALOOP_PENDING);
-    return ended(stream, outcome);
+        if (outcome != ALOOP_PENDING)
+            return ended(stream, outcome);
+    }
+    return read_wait(stream, watch, op);
 }
 
 static aloop_poll read_poll(aloop_task *task, aloop_op *op)

@@ -9,21 +9,6 @@
 /* POSIX promises this many pieces everywhere; more would be of little use. */
 #define PIECES_MAX 16
 
-int64_t stream_watch_read(const aloop *loop, struct watch *watch, void *buffer, size_t size)
-{
-    size_t most = size < TRANSFER_MAX ? size : TRANSFER_MAX;
-    ssize_t got;
-
-    if (!(watch->ready & POLLER_READ))
-        return -EAGAIN;
-    got = watch->is_file ? sys.read(watch->fd, buffer, most)
-                         : sys.recv(watch->fd, buffer, most, 0);
-    if (got == -EAGAIN ||
-        (got > 0 && (size_t)got < most && watch->is_tcp && !watch->hangup))
-        socket_used_up(loop, watch, POLLER_READ);
-    return got;
-}
-
 static int64_t fd_read(void *context, void *buffer, size_t size)
 {
     const aloop_socket *socket = context;
@@ -32,25 +17,12 @@ static int64_t fd_read(void *context, void *buffer, size_t size)
     return watch != NULL ? stream_watch_read(socket->loop, watch, buffer, size) : -EBADF;
 }
 
-int64_t stream_watch_write(const aloop *loop, struct watch *watch, const void *data, size_t size)
+int64_t stream_file_write(const struct watch *watch, const void *data, size_t size)
 {
-    ssize_t put;
+    struct iovec piece = {.iov_len = size};
 
-    if (!(watch->ready & POLLER_WRITE))
-        return -EAGAIN;
-    if (watch->is_file) {
-        struct iovec piece = {.iov_len = size};
-
-        memcpy(&piece.iov_base, &data, sizeof data);
-        /* Which, unlike write, holds back the signal of a broken pipe. */
-        put = sys.writev(watch->fd, &piece, 1);
-    } else {
-        put = sys.send(watch->fd, data, size, 0);
-    }
-    if (put == -EAGAIN ||
-        (put >= 0 && (size_t)put < size && watch->is_tcp && !watch->hangup))
-        socket_used_up(loop, watch, POLLER_WRITE);
-    return put;
+    memcpy(&piece.iov_base, &data, sizeof data);
+    return sys.writev(watch->fd, &piece, 1);
 }
 
 static size_t pieces_size(const struct iovec *pieces, int count)

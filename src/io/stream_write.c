@@ -146,14 +146,17 @@ void stream_pump(struct stream *stream)
 /* Something was gathered: it is sent now, if that is much, or soon. */
 static void gathered(struct stream *stream)
 {
+    size_t size = buffer_size(&stream->out);
+
     /* Already waiting for room: it would only be refused again. */
-    if (buffer_size(&stream->out) >= ALOOP_STREAM_GATHER &&
-        !aloop_waiter_is_linked(&stream->waiter))
+    if (ALOOP_UNLIKELY(size >= ALOOP_STREAM_GATHER) &&
+        !aloop_waiter_is_linked(&stream->waiter)) {
         stream_pump(stream);
-    if (buffer_size(&stream->out) > stream->high)
+        size = buffer_size(&stream->out);
+    }
+    if (ALOOP_UNLIKELY(size > stream->high))
         stream->is_paused = true;
-    if (!stream->is_queued && !aloop_waiter_is_linked(&stream->waiter) &&
-        buffer_size(&stream->out) > 0 && !is_held_back(stream))
+    if (size > 0 && !aloop_waiter_is_linked(&stream->waiter) && !is_held_back(stream))
         stream_wake(stream);
 }
 
