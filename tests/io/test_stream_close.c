@@ -8,6 +8,7 @@
 
 #include "drainer.h"
 #include <poll.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -429,10 +430,11 @@ STREAM_TEST(a_child_cuts_nothing)
     child = fork();
     if (child == 0) {
         aloop_stream_abort(&self->stream);
-        _exit(0);
+        /* Not by an exit, at which Valgrind would ask for what only the parent can free. */
+        (void)raise(SIGKILL);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     assert_int_equal(linger_of(&self->stream).l_onoff, 0);
     aloop_stream_close(&self->stream);
     EXPECT_END(0);
