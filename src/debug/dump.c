@@ -68,24 +68,57 @@ void frames_of(const struct aloop_task *task, struct frames *frames)
 
 /* --- words --- */
 
+static bool is_control(unsigned char byte)
+{
+    return byte < 0x20 || byte == 0x7F;
+}
+
+/* How many bytes the character of UTF-8 has that begins here; 0: none does. */
+static size_t character_size(const unsigned char *text)
+{
+    size_t size = *text < 0x80 ? 1 : *text < 0xE0 ? 2 : *text < 0xF0 ? 3 : 4;
+
+    if (*text >= 0x80 && (*text < 0xC2 || *text > 0xF4))
+        return 0;
+    /* Longer than they need be; halves of pairs; and what is above all characters. */
+    if ((*text == 0xE0 && text[1] < 0xA0) || (*text == 0xED && text[1] > 0x9F) ||
+        (*text == 0xF0 && text[1] < 0x90) || (*text == 0xF4 && text[1] > 0x8F))
+        return 0;
+    for (size_t i = 1; i < size; i++) {
+        if ((text[i] & 0xC0) != 0x80)
+            return 0;
+    }
+    return size;
+}
+
+/* A name or a path may be any bytes, and what is written is UTF-8 all the same. */
 void print_escaped(FILE *file, const char *text)
 {
-    for (const unsigned char *byte = (const unsigned char *)text; *byte != '\0'; byte++) {
-        if (*byte == '"' || *byte == '\\')
-            fprintf(file, "\\%c", *byte);
-        else if (*byte < 0x20 || *byte == 0x7F)
+    const unsigned char *byte = (const unsigned char *)text;
+
+    while (*byte != '\0') {
+        size_t size = character_size(byte);
+
+        if (size == 0)
+            fprintf(file, "\\ufffd");
+        else if (is_control(*byte))
             fprintf(file, "\\u%04x", *byte);
         else
-            fputc(*byte, file);
+            fprintf(file, "%s%.*s", *byte == '"' || *byte == '\\' ? "\\" : "", (int)size,
+                    (const char *)byte);
+        byte += size > 0 ? size : 1;
     }
 }
 
 static void print_text(const struct graph *graph, FILE *file, const char *text)
 {
-    if (graph->escapes)
+    if (graph->escapes) {
         print_escaped(file, text);
-    else
-        fputs(text, file);
+        return;
+    }
+    /* The name of a file, say, gives no orders to the terminal. */
+    for (; *text != '\0'; text++)
+        fputc(is_control((unsigned char)*text) ? '?' : *text, file);
 }
 
 void print_duration(FILE *file, aloop_ns duration)
@@ -139,7 +172,7 @@ static void print_op_at(struct graph *graph, FILE *file, const struct aloop_task
     aloop_ns now = graph->loop->now;
     aloop_op_details details;
     const aloop_op *part;
-    const char *between = " of ";
+    const char *between;
     void *cursor = NULL;
 
     op_describe(task, op, &details);
@@ -158,6 +191,7 @@ static void print_op_at(struct graph *graph, FILE *file, const struct aloop_task
         print_duration(file, time_sub(details.deadline, now));
         fprintf(file, " left");
     }
+    between = details.text[0] != '\0' ? ": " : " of ";
     while (depth < OP_DEPTH_MAX && details.next_op != NULL &&
            (part = details.next_op(op, &cursor)) != NULL) {
         fprintf(file, "%s", between);
@@ -174,7 +208,6 @@ void print_op(struct graph *graph, FILE *file, const struct aloop_task *task, co
 {
     print_op_at(graph, file, task, op, 0);
 }
-
 
 /* --- the way in --- */
 

@@ -65,8 +65,12 @@ static void connect_describe(const aloop_task *task, const aloop_op *op,
 {
     const struct watch *watch = watch_find(task->future.loop, op->arg[WATCH].number);
 
+    char text[sizeof details->text];
+
     if (watch != NULL)
         details->fd = watch->fd;
+    if (aloop_address_format(op->arg[ADDRESS].data, text, sizeof text) >= 0)
+        details_add(details, text);
 }
 
 static const aloop_op_type connect_type = {

@@ -8,6 +8,7 @@
 #include "io/stream.h"
 
 #include <aloop/resolver.h>
+#include <stdio.h>
 
 /* arg: the host, the service, the options, where the result goes; of Unix sockets the path is the
    host, of a list of addresses this is the host, and its length the service. Once it waits, the
@@ -20,6 +21,7 @@ struct connecting {
     aloop_resolve_options resolve;
     aloop_op lookup;
     bool is_looking_up;
+    const char *host; /* the caller's, or the path; NULL: none */
     aloop_addresses found;
     aloop_address address; /* of a Unix socket */
 };
@@ -132,14 +134,23 @@ static void connecting_describe(const aloop_task *task, const aloop_op *op,
                                 aloop_op_details *details)
 {
     const struct connecting *connecting = op->arg[CONNECTING].pointer;
+    char text[48];
 
     (void)task;
     if (op->poll != connecting_poll)
         return;
     details->is_any = true;
     details->next_op = connecting_part;
-    if (!connecting->is_looking_up)
-        details->deadline = attempts_due(&connecting->attempts);
+    if (connecting->is_looking_up)
+        return;
+    details->deadline = attempts_due(&connecting->attempts);
+    (void)snprintf(text, sizeof text, "address %zu of %zu", connecting->attempts.started,
+                   connecting->attempts.count);
+    details_add(details, text);
+    if (connecting->host == NULL)
+        return;
+    details_add(details, " of ");
+    details_add(details, connecting->host);
 }
 
 /* --- the kinds --- */
@@ -151,6 +162,7 @@ static aloop_poll begin_host(struct connecting *connecting, aloop_task *task, co
 {
     const aloop_connect_options *options = connecting->attempts.options;
 
+    connecting->host = op->arg[HOST].data;
     connecting->resolve.family = options->family;
     connecting->resolve.flags = options->flags;
     connecting->lookup = aloop_getaddrinfo(op->arg[HOST].data, op->arg[SERVICE].data,
@@ -172,6 +184,7 @@ static aloop_poll begin_unix(struct connecting *connecting, aloop_task *task, co
     int error = aloop_address_unix(&connecting->address, op->arg[HOST].data);
 
     (void)task;
+    connecting->host = op->arg[HOST].data;
     return error < 0 ? error : attempts_set(&connecting->attempts, &connecting->address, 1, false);
 }
 

@@ -82,6 +82,12 @@ static void open_discard(struct job *job)
         (void)sys.directory_close(*stream_of(job));
 }
 
+static void open_subject(const aloop_op_arg arg[4], aloop_op_details *details)
+{
+    details_add(details, ": ");
+    details_add(details, arg[PATH].data);
+}
+
 static const struct job_class open_class = {
     .type = {.name = "directory_open",
              .interrupt = job_interrupt,
@@ -89,6 +95,7 @@ static const struct job_class open_class = {
              .describe = job_describe},
     .lane = EXECUTOR_FILES,
     .run = open_run,
+    .subject = open_subject,
     .block_size = open_size,
     .fill = open_fill,
     .deliver = open_deliver,

@@ -26,6 +26,8 @@ struct job_class {
     int64_t (*deliver)(struct job *job);
     /* It goes to nobody: gives back what `run` has made. NULL: nothing. */
     void (*discard)(struct job *job);
+    /* Adds what it is about, a path or the like, for aloop_dump(). NULL: nothing. */
+    void (*subject)(const aloop_op_arg arg[4], aloop_op_details *details);
     /* It will never begin: what has to be done all the same. NULL: nothing. */
     void (*never)(const aloop_op_arg arg[4]);
 };
@@ -106,7 +108,7 @@ void job_interrupt(aloop_task *task, aloop_op *op);
 void job_drop(aloop_task *task, aloop_op *op);
 /* ... and of one that does not, which has no `interrupt`: it is left to itself. */
 void job_drop_abandoning(aloop_task *task, aloop_op *op);
-/* For all: where it is. */
+/* For all: where it is, and what it is about. */
 void job_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details);
 
 #endif

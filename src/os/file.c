@@ -50,6 +50,17 @@ static int fd_of(const struct job *job)
     return (int)job->arg[FD].number;
 }
 
+static void subject_fd(const aloop_op_arg arg[4], aloop_op_details *details)
+{
+    details->fd = (int)arg[FD].number;
+}
+
+static void subject_path(const aloop_op_arg arg[4], aloop_op_details *details)
+{
+    details_add(details, ": ");
+    details_add(details, arg[PATH].data);
+}
+
 /* --- open and close --- */
 
 static int64_t open_run(struct job *job)
@@ -64,7 +75,7 @@ static void open_discard(struct job *job)
         (void)sys.close((int)job->result);
 }
 
-FILE_CLASS(open, .discard = open_discard);
+FILE_CLASS(open, .subject = subject_path, .discard = open_discard);
 
 aloop_op aloop_file_open(const char *path, int flags, unsigned mode)
 {
@@ -94,6 +105,7 @@ static const struct job_class close_class = {
              .describe = job_describe},
     .lane = EXECUTOR_FILES,
     .run = close_run,
+    .subject = subject_fd,
     .never = close_never};
 
 aloop_op aloop_file_close(int fd)
@@ -164,10 +176,10 @@ static int64_t pwrite_run(struct job *job)
     return in_parts(job, write_part_at);
 }
 
-FILE_CLASS(read, .discard = NULL);
-FILE_CLASS(write, .discard = NULL);
-FILE_CLASS(pread, .discard = NULL);
-FILE_CLASS(pwrite, .discard = NULL);
+FILE_CLASS(read, .subject = subject_fd);
+FILE_CLASS(write, .subject = subject_fd);
+FILE_CLASS(pread, .subject = subject_fd);
+FILE_CLASS(pwrite, .subject = subject_fd);
 
 aloop_op aloop_file_read(int fd, void *buffer, size_t size)
 {
@@ -224,7 +236,7 @@ static int64_t read_whole_run(struct job *job)
     return outcome;
 }
 
-FILE_CLASS(read_whole, .discard = NULL);
+FILE_CLASS(read_whole, .subject = subject_path);
 
 aloop_op aloop_file_read_whole(const char *path, void *buffer, size_t size)
 {
@@ -253,10 +265,10 @@ static int64_t fstat_run(struct job *job)
     return sys.status(fd_of(job), NULL, true, job->arg[STATUS].pointer);
 }
 
-FILE_CLASS(fsync, .discard = NULL);
-FILE_CLASS(fdatasync, .discard = NULL);
-FILE_CLASS(ftruncate, .discard = NULL);
-FILE_CLASS(fstat, .discard = NULL);
+FILE_CLASS(fsync, .subject = subject_fd);
+FILE_CLASS(fdatasync, .subject = subject_fd);
+FILE_CLASS(ftruncate, .subject = subject_fd);
+FILE_CLASS(fstat, .subject = subject_fd);
 
 aloop_op aloop_file_fsync(int fd)
 {
@@ -310,12 +322,12 @@ static int64_t rmdir_run(struct job *job)
     return sys.rmdir(job->arg[PATH].data);
 }
 
-FILE_CLASS(stat, .discard = NULL);
-FILE_CLASS(lstat, .discard = NULL);
-FILE_CLASS(rename, .discard = NULL);
-FILE_CLASS(unlink, .discard = NULL);
-FILE_CLASS(mkdir, .discard = NULL);
-FILE_CLASS(rmdir, .discard = NULL);
+FILE_CLASS(stat, .subject = subject_path);
+FILE_CLASS(lstat, .subject = subject_path);
+FILE_CLASS(rename, .subject = subject_path);
+FILE_CLASS(unlink, .subject = subject_path);
+FILE_CLASS(mkdir, .subject = subject_path);
+FILE_CLASS(rmdir, .subject = subject_path);
 
 aloop_op aloop_file_stat(const char *path, aloop_file_status *out_status)
 {

@@ -8,8 +8,6 @@
  */
 #include "os/executor.h"
 
-#include <stdio.h>
-
 /* arg, once there is a job */
 enum { JOB, STATE, DEADLINE };
 
@@ -263,15 +261,18 @@ void job_drop_abandoning(aloop_task *task, aloop_op *op)
 
 void job_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
 {
+    struct job *job = op->poll == job_poll ? op->arg[JOB].pointer : NULL;
     const char *text = "has to wait until there are fewer jobs";
-    const struct job *job = op->arg[JOB].pointer;
 
     (void)task;
-    if (op->poll == job_poll && job->is_done)
-        text = "has ended";
-    else if (op->poll == job_poll)
-        text = atomic_load(&job->state) == JOB_QUEUED ? "waits for a thread" : "runs in a thread";
-    else if (op->poll != room_poll)
+    /* It ends at once, and its arguments are no longer what they were. */
+    if (job == NULL && op->poll != room_poll)
         return;
-    (void)snprintf(details->text, sizeof details->text, "%s", text);
+    if (job != NULL && job->is_done)
+        text = "has ended";
+    else if (job != NULL)
+        text = atomic_load(&job->state) == JOB_QUEUED ? "waits for a thread" : "runs in a thread";
+    details_add(details, text);
+    if (class_of(op)->subject != NULL)
+        class_of(op)->subject(job != NULL ? job->arg : op->arg, details);
 }

@@ -6,6 +6,7 @@
 #include "os/process.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 /* arg. VALUE: how long the child may take to end; when that is over, once it has been asked to; its
    return code, once that is known. */
@@ -126,10 +127,29 @@ static void wait_interrupt(aloop_task *task, aloop_op *op)
         (void)aloop_op_wait_until(task, op->arg[VALUE].number);
 }
 
-static const aloop_op_type wait_type = {.name = "process wait"};
-static const aloop_op_type wait_or_stop_type = {.name = "process wait_or_stop",
-                                                .interrupt = wait_interrupt};
-static const aloop_op_type stop_type = {.name = "process stop", .interrupt = wait_interrupt};
+static void wait_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    int64_t state = op->arg[STATE].number;
+    const char *done = "";
+
+    /* From then on the arguments are something else. */
+    if (state & TOLD)
+        return;
+    if (state & KILLED) {
+        done = ", killed";
+    } else if (state & ASKED) {
+        done = ", asked to end";
+        details->deadline = op->arg[VALUE].number;
+    }
+    (void)snprintf(details->text, sizeof details->text, "pid %ld%s",
+                   (long)process_of_number(task->future.loop, op->arg[PROCESS].number)->pid, done);
+}
+
+static const aloop_op_type wait_type = {.name = "process wait", .describe = wait_describe};
+static const aloop_op_type wait_or_stop_type = {
+    .name = "process wait_or_stop", .interrupt = wait_interrupt, .describe = wait_describe};
+static const aloop_op_type stop_type = {
+    .name = "process stop", .interrupt = wait_interrupt, .describe = wait_describe};
 
 aloop_op aloop_process_wait(const aloop_process *process, int *out_returncode)
 {

@@ -133,6 +133,18 @@ static void lookup_discard(struct job *job)
         sys_freeaddrinfo(lookup->list);
 }
 
+/* The caller's strings, which stay as long as somebody can ask. */
+static void lookup_subject(const aloop_op_arg arg[4], aloop_op_details *details)
+{
+    details_add(details, ": ");
+    if (arg[HOST].data != NULL)
+        details_add(details, arg[HOST].data);
+    if (arg[SERVICE].data == NULL)
+        return;
+    details_add(details, ":");
+    details_add(details, arg[SERVICE].data);
+}
+
 static const struct job_class lookup_class = {
     .type = {.name = "getaddrinfo", .drop = job_drop_abandoning, .describe = job_describe},
     .lane = EXECUTOR_NAMES,
@@ -140,6 +152,7 @@ static const struct job_class lookup_class = {
     .block_size = lookup_size,
     .fill = lookup_fill,
     .deliver = lookup_deliver,
+    .subject = lookup_subject,
     .discard = lookup_discard};
 
 static bool is_number(const char *text)
@@ -238,13 +251,24 @@ static int64_t reverse_deliver(struct job *job)
     return job->result;
 }
 
+static void reverse_subject(const aloop_op_arg arg[4], aloop_op_details *details)
+{
+    char text[sizeof details->text];
+
+    if (aloop_address_format(arg[ADDRESS].data, text, sizeof text) < 0)
+        return;
+    details_add(details, ": ");
+    details_add(details, text);
+}
+
 static const struct job_class reverse_class = {
     .type = {.name = "getnameinfo", .drop = job_drop_abandoning, .describe = job_describe},
     .lane = EXECUTOR_NAMES,
     .run = reverse_run,
     .block_size = reverse_size,
     .fill = reverse_fill,
-    .deliver = reverse_deliver};
+    .deliver = reverse_deliver,
+    .subject = reverse_subject};
 
 static aloop_poll reverse_begin(aloop_task *task, aloop_op *op)
 {

@@ -5,6 +5,7 @@
 #include "task/grant.h"
 
 #include <aloop/signal.h>
+#include <stdio.h>
 
 /* --- one --- */
 
@@ -67,7 +68,14 @@ static void wait_drop(aloop_task *task, aloop_op *op)
     wait_end(task->future.loop, op->arg[WAIT].pointer);
 }
 
-static const aloop_op_type wait_type = {.name = "wait_signal", .drop = wait_drop};
+static void wait_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    (void)task;
+    (void)snprintf(details->text, sizeof details->text, "signal %d", (int)op->arg[NUMBER].number);
+}
+
+static const aloop_op_type wait_type = {
+    .name = "wait_signal", .drop = wait_drop, .describe = wait_describe};
 
 aloop_op aloop_wait_signal(int signal_number)
 {
@@ -202,7 +210,26 @@ static aloop_poll next_poll(aloop_task *task, aloop_op *op)
     return member->watch.number;
 }
 
-static const aloop_op_type next_type = {.name = "signals_next"};
+static void next_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
+{
+    aloop_signals *set = op->arg[0].pointer;
+    const struct list *head = watched_of(set);
+    const char *between = "signal ";
+    char number[16];
+
+    (void)task;
+    if (!aloop_hold_is_held(&set->hold))
+        return;
+    for (const struct list *link = head->next; link != head; link = link->next) {
+        (void)snprintf(number, sizeof number, "%d",
+                       CONTAINER_OF(link, struct member, link)->watch.number);
+        details_add(details, between);
+        details_add(details, number);
+        between = ", ";
+    }
+}
+
+static const aloop_op_type next_type = {.name = "signals_next", .describe = next_describe};
 
 aloop_op aloop_signals_next(aloop_signals *signals)
 {

@@ -303,6 +303,10 @@ void trace_turn(aloop_frame *frame);
 /* Completes a report about a task. */
 void trace_report(const struct aloop_task *task, aloop_exception_context *context);
 
+/* --- details.c --- */
+/* Adds words to details->text, as many as there is room for. */
+void details_add(aloop_op_details *details, const char *words);
+
 /* --- local.c --- */
 /* What a task that `creator` makes begins with; `creator` may be NULL. */
 struct locals *locals_inherit(const struct aloop_task *creator);
