@@ -172,6 +172,17 @@ void trace_pass_on(const aloop_future *failed, const aloop_future *awaited)
     }
 }
 
+void trace_take(struct aloop_task *task, const aloop_future *failed)
+{
+    struct task_notes *notes =
+        receive(task, future_is_task(failed) ? task_notes(TASK_OF(failed)) : NULL);
+
+    if (notes == NULL)
+        return;
+    notes->expected = task->frame;
+    notes->expected_line = task->frame->line;
+}
+
 void trace_reach_frame(struct aloop_task *task, const aloop_frame *frame,
                        const struct aloop_task *failed)
 {

@@ -295,6 +295,8 @@ void notes_report_leaks(aloop *loop);
 /* `failed` is why `awaited`, which is the same or a gather of it, fails: who joins that hears where
    the error comes from. */
 void trace_pass_on(const aloop_future *failed, const aloop_future *awaited);
+/* The await that the task is in ends with the error of `failed`, which may be long done. */
+void trace_take(struct aloop_task *task, const aloop_future *failed);
 /* `failed` makes the group of a frame fail. */
 void trace_reach_frame(struct aloop_task *task, const aloop_frame *frame,
                        const struct aloop_task *failed);

@@ -65,10 +65,22 @@ static aloop_poll join_wait(aloop_op *op, struct aloop_future *future)
     return aloop_op_wait(op, &future->waiters);
 }
 
+/* What had ended before anybody waited, with an error: nobody was told then where it came from. */
+static NOINLINE int64_t take_error(aloop_task *task, aloop_future *future)
+{
+    trace_take(task, future);
+    return future_take(future);
+}
+
+static int64_t take_done(aloop_task *task, aloop_future *future)
+{
+    return ALOOP_UNLIKELY(future->result < 0) ? take_error(task, future) : future_take(future);
+}
+
 static NOINLINE aloop_poll join_carefully(aloop_task *task, aloop_op *op)
 {
     aloop_future *future = op->arg[0].pointer;
-    int64_t outcome = future_is_done(future) ? future_take(future) : join_check(task, future);
+    int64_t outcome = future_is_done(future) ? take_done(task, future) : join_check(task, future);
 
     if (outcome == 0 && !future_is_done(future))
         return join_wait(op, future);
@@ -87,8 +99,8 @@ aloop_poll aloop_join_poll_(aloop_task *task, aloop_op *op)
     if (!future_is_done(future))
         return join_wait(op, future);
     if (op->flags & OP_UNREF)
-        return join_poll(task, op);
-    return future_take(future);
+        return join_carefully(task, op);
+    return take_done(task, future);
 }
 
 const aloop_op_type aloop_join_type_ = {

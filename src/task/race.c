@@ -22,6 +22,8 @@ static aloop_poll race_is_over(aloop_task *task, aloop_op *op)
         outcome = -ECANCELED;
     else if (out_index != NULL)
         *out_index = set->first;
+    if (outcome < 0 && outcome != -ECANCELED)
+        trace_take(task, set->members[set->first].future);
     future_set_free(task->future.loop, set);
     return outcome;
 }

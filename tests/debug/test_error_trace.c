@@ -313,6 +313,70 @@ static void test_a_gather_tells_of_the_first_that_failed(void **state)
                 at[LEAF], at[MIDDLE], at[WAIT]);
 }
 
+struct racing {
+    ALOOP_FRAME;
+    aloop_task *tasks[2];
+};
+
+ALOOP_CORO(racing)
+{
+    ALOOP_BEGIN;
+    self->tasks[0] = aloop_create_task(sleeper, .delay = ALOOP_SEC(1));
+    self->tasks[1] = aloop_create_task(middle, .error = -EIO);
+    (void)aloop_task_number(self->tasks[1]);
+    AT(WAIT); ALOOP_TRY(aloop_race_of(self->tasks, 2, NULL));
+    ALOOP_FINALLY;
+    aloop_task_unref(self->tasks[0]);
+    aloop_task_unref(self->tasks[1]);
+    ALOOP_END;
+}
+
+static void test_a_race_tells_of_the_first(void **state)
+{
+    struct world *world = *state;
+    aloop_task *task = end(world, aloop_create_task_in(world->loop, racing));
+
+    assert_text(error_of(task),
+                "racing#2: input/output error (EIO)\n"
+                "  in middle#1:\n    leaf (:%d)\n    middle (:%d)\n"
+                "  in racing#2:\n    racing (:%d)\n",
+                at[LEAF], at[MIDDLE], at[WAIT]);
+}
+
+struct collecting {
+    ALOOP_FRAME;
+    aloop_task *task;
+    aloop_as_completed completed;
+    aloop_future *next;
+};
+
+ALOOP_CORO(collecting)
+{
+    ALOOP_BEGIN;
+    self->task = aloop_create_task(middle, .error = -EIO);
+    (void)aloop_task_number(self->task);
+    ALOOP_TRY(aloop_as_completed_open(&self->completed, ALOOP_NEVER));
+    ALOOP_TRY(aloop_as_completed_add(&self->completed, self->task));
+    ALOOP_TRY(aloop_as_completed_next(&self->completed, &self->next));
+    AT(WAIT); ALOOP_TRY(aloop_join(self->next));
+    ALOOP_FINALLY;
+    aloop_task_unref(self->task);
+    ALOOP_END;
+}
+
+/* It is done by the time that it is joined. */
+static void test_what_has_completed_tells_where_it_failed(void **state)
+{
+    struct world *world = *state;
+    aloop_task *task = end(world, aloop_create_task_in(world->loop, collecting));
+
+    assert_text(error_of(task),
+                "collecting#2: input/output error (EIO)\n"
+                "  in middle#1:\n    leaf (:%d)\n    middle (:%d)\n"
+                "  in collecting#2:\n    collecting (:%d)\n",
+                at[LEAF], at[MIDDLE], at[WAIT]);
+}
+
 struct with_group {
     ALOOP_FRAME;
     aloop_group group;
@@ -451,6 +515,8 @@ int main(void)
         TEST(test_a_cancelled_task_has_no_trace),
         TEST(test_a_join_tells_of_the_other_task),
         TEST(test_a_gather_tells_of_the_first_that_failed),
+        TEST(test_a_race_tells_of_the_first),
+        TEST(test_what_has_completed_tells_where_it_failed),
         TEST(test_a_group_tells_of_the_child),
         TEST(test_a_report_carries_the_trace),
         TEST(test_a_long_trace_keeps_the_innermost),
