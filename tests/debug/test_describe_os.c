@@ -170,7 +170,8 @@ static void test_names(void **state)
           "getaddrinfo, waits for a thread: a.example:http");
     check(loop, aloop_getaddrinfo("a.example", NULL, NULL, &found),
           "getaddrinfo, waits for a thread: a.example");
-    check(loop, aloop_getnameinfo(&address, 0, &names), "getnameinfo, waits for a thread: 192.0.2.1:80");
+    check(loop, aloop_getnameinfo(&address, 0, &names),
+          "getnameinfo, waits for a thread: 192.0.2.1:80");
     check(loop, aloop_open_connection("a.example", "80", NULL, &stream),
           "open_connection of getaddrinfo, waits for a thread: a.example:80");
     check(loop, aloop_connect_host("a.example", "80", NULL, &socket),
