@@ -154,8 +154,8 @@ ALOOP_API ALOOP_CHECKED int aloop_create_subprocess_shell(aloop *loop, const cha
  * *out_returncode (which may be NULL) the code that it ended with, 0 to 255, or -N if it was signal
  * N that ended it: the negative number would be an error, were it the outcome. Any number of tasks
  * may wait; one that is cancelled does nothing to the child. A child may not end as long as it
- * waits for somebody to read its output: see aloop_process_communicate(). -EBADF, -ECHILD. asyncio:
- * wait().
+ * waits for somebody to read its output: see aloop_process_communicate(). -EBADF, -ECHILD,
+ * -ALOOP_EWRONGLOOP. asyncio: wait().
  */
 ALOOP_API aloop_op aloop_process_wait(const aloop_process *process, int *out_returncode);
 

@@ -285,6 +285,35 @@ static void tracks_are_shared(void **state)
     assert_int_equal(output.text[output.size - 2], ']');
 }
 
+struct sleeping {
+    ALOOP_FRAME;
+};
+
+ALOOP_CORO(sleeping)
+{
+    ALOOP_BEGIN;
+    ALOOP_TRY(aloop_sleep(0));
+    ALOOP_TRY(aloop_sleep(ALOOP_SEC(1)));
+    ALOOP_END;
+}
+
+/* An arrow leads to the step that came of it, and to none after that. */
+static void arrows_lead_to_one_step(void **state)
+{
+    struct world *world = *state;
+    aloop_tracer *tracer = start(world);
+    aloop_task *task = aloop_create_task_in(world->loop, sleeping);
+
+    world_turns(world, 2);
+    assert_true(aloop_task_cancel(task));
+    world_turns(world, 1);
+    aloop_task_unref(task);
+    assert_int_equal(aloop_tracer_stop(tracer), 0);
+    assert_int_equal(count_of("\"result\":\"ECANCELED\""), 1);
+    assert_int_equal(count_of("\"ph\":\"s\""), 1);
+    assert_int_equal(count_of("\"ph\":\"f\""), 1);
+}
+
 /* A task that stands where another stood in memory is not taken for that one. */
 static void addresses_are_used_again(void **state)
 {
@@ -491,6 +520,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(story_of_a_program, setup, teardown),
         cmocka_unit_test_setup_teardown(callbacks, setup, teardown),
         cmocka_unit_test_setup_teardown(tracks_are_shared, setup, teardown),
+        cmocka_unit_test_setup_teardown(arrows_lead_to_one_step, setup, teardown),
         cmocka_unit_test_setup_teardown(addresses_are_used_again, setup, teardown),
         cmocka_unit_test_setup_teardown(started_late, setup, teardown),
         cmocka_unit_test_setup_teardown(stopped_inside, setup, teardown),

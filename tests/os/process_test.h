@@ -32,6 +32,7 @@ struct process_state {
     int reports;
     int64_t error; /* of the last report */
     int pipe[2]; /* for what outlives a coroutine */
+    aloop_process process; /* the same */
     pid_t pid;
 };
 

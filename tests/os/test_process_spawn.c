@@ -116,6 +116,34 @@ PROCESS_CORO(permutation)
 
 PROCESS_RUN(permutation)
 
+/* A program without standard fds of its own: what is opened for the child has their numbers here,
+   and may have the very one that it is to have there. */
+PROCESS_CORO(none_of_its_own)
+{
+    ALOOP_BEGIN;
+    /* What the loop opens for its first child and keeps is not to be among them. */
+    self->options = process_options(ALOOP_INHERIT, ALOOP_PIPE, ALOOP_DEVNULL);
+    EXPECT_SHELL("echo a", self->options, "a\n");
+    self->options.out = ALOOP_INHERIT;
+    for (self->i = 0; self->i < 3; self->i++) {
+        self->codes[self->i] = fcntl(self->i, F_DUPFD_CLOEXEC, 100);
+        close(self->i);
+    }
+    self->codes[3] = process_shell_of("exec true >&2", &self->options, &self->process);
+    ALOOP_AWAIT(aloop_process_wait(&self->process, &self->code));
+    for (self->i = 0; self->i < 3; self->i++) {
+        dup2(self->codes[self->i], self->i);
+        close(self->codes[self->i]);
+    }
+    assert_int_equal(self->codes[3], 0);
+    EXPECT(0);
+    assert_int_equal(self->code, 0);
+    aloop_process_close(&self->process);
+    ALOOP_END;
+}
+
+PROCESS_RUN(none_of_its_own)
+
 /* The child's standard fds by way of the table: input and output change places with each other. */
 PROCESS_CORO(standard_by_table)
 {
@@ -408,6 +436,10 @@ PROCESS_CORO(errors)
     assert_int_equal(try_exec("true", options), -EBADF);
     closed = (aloop_process_fd){.child = -1, .parent = 1};
     assert_int_equal(try_exec("true", options), -EBADF);
+    /* By a copy of the parent, too, which leaves nothing in its memory. */
+    options = none;
+    options.gid = getgid();
+    assert_int_equal(try_exec("/no/such/program", options), -ENOENT);
     /* A session's leader cannot change its group. */
     options = none;
     options.new_session = true;
@@ -510,7 +542,7 @@ int main(int argc, char **argv)
         PROCESS_TEST(test_join_group),   PROCESS_TEST(test_signals),
         PROCESS_TEST(test_user),         PROCESS_TEST(test_errors),
         PROCESS_TEST(test_too_large),    PROCESS_TEST(test_misuse),
-        PROCESS_TEST(test_outside),
+        PROCESS_TEST(test_outside),      PROCESS_TEST(test_none_of_its_own),
     };
 
     if (child_main(argc, argv))

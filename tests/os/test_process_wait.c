@@ -95,6 +95,33 @@ PROCESS_CORO(several_waiters)
 
 PROCESS_RUN(several_waiters)
 
+/* A child is waited for in its own loop: another may run in another thread. */
+PROCESS_CORO(in_another_loop)
+{
+    ALOOP_BEGIN;
+    ALOOP_AWAIT(aloop_process_wait(&self->state->process, NULL));
+    EXPECT(-ALOOP_EWRONGLOOP);
+    ALOOP_AWAIT(aloop_process_stop(&self->state->process, 0, NULL));
+    EXPECT(-ALOOP_EWRONGLOOP);
+    ALOOP_END;
+}
+
+static void test_in_another_loop(void **state)
+{
+    struct process_state *self = *state;
+    aloop_options options = process_loop_options(self);
+    aloop *other;
+
+    assert_int_equal(aloop_create_subprocess_shell(self->loop, "exec sleep 100", NULL,
+                                                   &self->process),
+                     0);
+    assert_int_equal(aloop_new(&options, &other), 0);
+    assert_int_equal(aloop_run_in(other, in_another_loop, .state = self), 0);
+    aloop_unref(other);
+    assert_int_equal(aloop_process_kill(&self->process), 0);
+    aloop_process_close(&self->process);
+}
+
 /* S189: a grandchild that holds the pipes holds nobody up; the pipes are waited for by reading. */
 PROCESS_CORO(grandchild)
 {
@@ -471,6 +498,7 @@ int main(int argc, char **argv)
         {"test_late_status", test_late_status_of, process_setup, process_teardown, &by_default},
         PROCESS_TEST(test_codes),
         PROCESS_TEST(test_several_waiters),
+        PROCESS_TEST(test_in_another_loop),
         PROCESS_TEST(test_grandchild),
         PROCESS_TEST(test_output_after_end),
         PROCESS_TEST(test_signal_after_end),
