@@ -430,7 +430,7 @@ STREAM_TEST(a_child_cuts_nothing)
     child = fork();
     if (child == 0) {
         aloop_stream_abort(&self->stream);
-        /* Not by an exit, at which Valgrind would ask for what only the parent can free. */
+        /* Not by an exit, whose status Valgrind changes for what only the parent can free. */
         (void)raise(SIGKILL);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
