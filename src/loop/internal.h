@@ -74,15 +74,29 @@ enum {
     EXECUTOR_COUNT
 };
 
-/* A call from another thread. */
+/* Calls from other threads, oldest first. */
+struct post_entry {
+    aloop_callback *run; /* NULL: arg is an aloop_threadsafe_call, which knows it */
+    void *arg;
+};
+
+struct post_block {
+    struct post_block *next;
+    unsigned count;
+    bool is_kept; /* it is a struct post */
+};
+
+/* A call from another thread whose memory is that of who posts it, who may post it again when it
+   runs. */
 struct post {
-    struct post *next;
+    struct post_block block;
     aloop_callback *run;
     void *arg;
-    aloop_threadsafe_call *call; /* NULL: cannot be cancelled */
-    bool is_kept; /* its memory is that of who posts it, who may post it again when it runs */
-    aloop_callback *dropped; /* is_kept: called if the loop is closed first; may be NULL */
+    aloop_callback *dropped; /* called if the loop is closed first; may be NULL */
 };
+
+/* What other threads write to all the time is kept away from what the loop reads all the time. */
+#define CACHE_LINE 64
 
 struct executor;
 struct processes;
@@ -147,10 +161,21 @@ struct aloop {
     struct list dependents;
 
     /* Calls from other threads. */
-    _Atomic(struct post *) posts; /* newest first; POSTS_CLOSED when there are to be no more */
-    struct post *inbox;           /* oldest first: collected, about to run */
+    struct post_block *inbox; /* collected, about to run */
     int wake_fds[2];
     struct lock lock; /* guards the wake fd against closing, and the end of cancellable posts */
+    struct {
+        char apart_from_above[CACHE_LINE];
+        /* Under the lock. */
+        struct post_block *first; /* to be collected; NULL: none */
+        struct post_block *last;
+        struct post_block *spare;
+        unsigned spare_count;
+        bool is_closed;
+        atomic_bool is_empty; /* written under the lock */
+        struct lock lock;
+        char apart_from_below[CACHE_LINE];
+    } posts;
 
     /* Work for other threads. */
     struct executor *executors[EXECUTOR_COUNT]; /* NULL until there is some */
@@ -274,14 +299,17 @@ aloop_callback *callback_of_entry(const struct ready_entry *entry);
 size_t callbacks_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg);
 
 /* post.c */
+/* The locks, which a closed loop has too: until its memory goes. 0 or a negative errno. */
+int posts_init(aloop *loop);
+void posts_fini(aloop *loop);
 int posts_open(aloop *loop);
 void posts_collect(aloop *loop);
 void posts_close(aloop *loop);
-/* Posts a call whose memory stays the caller's. Allocates nothing: 0, -ALOOP_ECLOSED, -ECHILD. Any
-   thread. */
+/* Posts a call whose memory stays the caller's, who fills in all but the block. Allocates nothing:
+   0, -ALOOP_ECLOSED, -ECHILD. Any thread. */
 int posts_push(aloop *loop, struct post *item);
-/* In the child of a fork: a thread that is not here may have held the lock. */
-void posts_forget_lock(aloop *loop);
+/* In the child of a fork: a thread that is not here may have held a lock. */
+void posts_forget_locks(aloop *loop);
 bool posts_are_pending(const aloop *loop);
 /* Is the entry the one that runs the calls from other threads? */
 bool posts_own_entry(const struct ready_entry *entry);

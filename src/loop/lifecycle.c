@@ -25,7 +25,7 @@ static void loop_free(aloop *loop)
     struct memory memory = loop->memory;
 
     pool_fini(&loop->pool);
-    lock_fini(&loop->lock);
+    posts_fini(loop);
     if (loop->durations != NULL)
         memory_free(&memory, loop->durations, sizeof *loop->durations);
     memory_free(&memory, loop, sizeof *loop);
@@ -205,7 +205,7 @@ int aloop_new(const aloop_options *options, aloop **out_loop)
     memset(loop, 0, sizeof *loop);
     loop->memory = memory;
     loop_configure(loop, options);
-    error = lock_init(&loop->lock);
+    error = posts_init(loop);
     if (error < 0) {
         memory_free(&memory, loop, sizeof *loop);
         return error;
@@ -231,7 +231,7 @@ int aloop_close(aloop *loop)
     loop->is_stopping = true;
     loop_leave_turns(loop);
     if (loop_is_forked(loop))
-        posts_forget_lock(loop);
+        posts_forget_locks(loop);
     if (loop->upper != NULL)
         loop->upper->on_close(loop);
     loop_fini(loop);
@@ -259,7 +259,7 @@ int aloop_after_fork(aloop *loop)
        posted belong to the parent, where those threads live on. */
     loop->is_running = false;
     atomic_store_explicit(&loop->thread, 0, memory_order_relaxed);
-    posts_forget_lock(loop);
+    posts_forget_locks(loop);
     close_poller(loop);
     posts_close(loop);
     error = open_descriptors(loop);

@@ -1,76 +1,185 @@
 /*
- * Calls from other threads: a lock-free stack that producers push to, and the loop takes as a whole
- * and reverses. Only the producer that finds the stack empty wakes the loop, so a burst of posts
- * costs one write.
+ * Calls from other threads: a list of blocks of them that producers add to, and the loop takes as a
+ * whole. Only the producer that finds it empty wakes the loop, so a burst of posts costs one write.
+ * Blocks are used again, so a steady stream of posts allocates nothing; and as posts lie side by
+ * side, few cache lines go from one CPU to the other, which is most of what a post costs.
+ * A lock-free stack of single posts was rejected: it took twice as long, for the lines that each
+ * post had to itself, that its memory was from one thread and went back in another, and that the
+ * loop turned it around.
  *
- * Closing swaps a mark into the stack: whoever comes later is told that the loop is closed. The one
- * producer that may be between its push and its wake is kept from writing to an fd that is closed,
- * and perhaps somebody else's by now, by the lock; that is taken once per burst.
+ * After closing, whoever comes is told that the loop is closed. The one producer that may be
+ * between adding and waking is kept from writing to an fd that is closed, and perhaps somebody
+ * else's by now, by a lock of its own; that is taken once per burst, and not the one for the list,
+ * or the loop that wakes up would wait for it.
  */
 #include "loop/internal.h"
 #include "loop/observe.h"
+
+/* A block is 1 KiB, as the allocator sees it. */
+#define BLOCK_POSTS 62
+/* Blocks that are kept to be used again. */
+#define SPARE_BLOCKS_MAX 16
+
+struct post_batch {
+    struct post_block block;
+    struct post_entry entries[BLOCK_POSTS];
+};
 
 enum post_state { POST_QUEUED, POST_RUNNING, POST_DONE, POST_CANCELLED };
 
 struct aloop_threadsafe_call {
     aloop *loop;
+    aloop_callback *run;
+    void *arg;
     atomic_int state;
     atomic_int references;
     _Atomic(uintptr_t) runner; /* the thread it runs in */
 };
 
-static struct post posts_closed;
-#define POSTS_CLOSED (&posts_closed)
+/* --- the list; under its lock --- */
+
+static struct post_batch *batch_of(struct post_block *block)
+{
+    return CONTAINER_OF(block, struct post_batch, block);
+}
+
+static struct post_entry entry_of(const struct post_block *block, unsigned i)
+{
+    if (block->is_kept) {
+        const struct post *item = CONTAINER_OF(block, const struct post, block);
+
+        return (struct post_entry){item->run, item->arg};
+    }
+    return CONTAINER_OF(block, const struct post_batch, block)->entries[i];
+}
+
+static bool has_room(const struct post_block *block)
+{
+    return block != NULL && !block->is_kept && block->count < BLOCK_POSTS;
+}
+
+static void append(aloop *loop, struct post_block *block)
+{
+    block->next = NULL;
+    if (loop->posts.first == NULL)
+        loop->posts.first = block;
+    else
+        loop->posts.last->next = block;
+    loop->posts.last = block;
+}
+
+static void free_block(aloop *loop, struct post_block *block)
+{
+    memory_free(&loop->memory, batch_of(block), sizeof(struct post_batch));
+}
+
+/* The loop is through with it. */
+static void put_back(aloop *loop, struct post_block *block)
+{
+    /* The lock of a fork()ed child may be in the hands of a thread that is not here. */
+    if (loop_is_forked(loop)) {
+        free_block(loop, block);
+        return;
+    }
+    lock_acquire(&loop->posts.lock);
+    if (loop->posts.spare_count < SPARE_BLOCKS_MAX && !loop->posts.is_closed) {
+        block->next = loop->posts.spare;
+        loop->posts.spare = block;
+        loop->posts.spare_count++;
+        lock_release(&loop->posts.lock);
+        return;
+    }
+    lock_release(&loop->posts.lock);
+    free_block(loop, block);
+}
+
+/* --- in any thread --- */
+
+/* Releases the lock, of a list that something was added to. */
+static void release_and_wake(aloop *loop)
+{
+    bool was_empty = atomic_load_explicit(&loop->posts.is_empty, memory_order_relaxed);
+
+    if (was_empty)
+        atomic_store_explicit(&loop->posts.is_empty, false, memory_order_relaxed);
+    lock_release(&loop->posts.lock);
+    if (!was_empty)
+        return;
+    lock_acquire(&loop->lock);
+    if (loop->wake_fds[1] >= 0)
+        (void)sys.wake(loop->wake_fds[1]);
+    lock_release(&loop->lock);
+}
 
 int posts_push(aloop *loop, struct post *item)
 {
-    struct post *head;
+    if (loop_is_forked(loop))
+        return -ECHILD;
+    lock_acquire(&loop->posts.lock);
+    if (loop->posts.is_closed) {
+        lock_release(&loop->posts.lock);
+        return -ALOOP_ECLOSED;
+    }
+    item->block.is_kept = true;
+    item->block.count = 1;
+    append(loop, &item->block);
+    release_and_wake(loop);
+    return 0;
+}
+
+/* Under the lock, which it gives up for as long as it allocates: there is a last block with room.
+   0, -ENOMEM, -ALOOP_ECLOSED. */
+static int make_room(aloop *loop)
+{
+    struct post_block *block = loop->posts.spare;
+
+    if (block != NULL) {
+        loop->posts.spare = block->next;
+        loop->posts.spare_count--;
+    } else {
+        struct post_batch *batch;
+
+        lock_release(&loop->posts.lock);
+        batch = memory_alloc(&loop->memory, sizeof *batch);
+        lock_acquire(&loop->posts.lock);
+        if (batch == NULL)
+            return -ENOMEM;
+        block = &batch->block;
+    }
+    if (loop->posts.is_closed) {
+        free_block(loop, block);
+        return -ALOOP_ECLOSED;
+    }
+    block->is_kept = false;
+    block->count = 0;
+    append(loop, block);
+    return 0;
+}
+
+static int post(aloop *loop, aloop_callback *run, void *arg)
+{
+    struct post_block *block;
+    int error = 0;
 
     /* The wake fd of a fork()ed child is its parent's. */
     if (loop_is_forked(loop))
         return -ECHILD;
-    head = atomic_load_explicit(&loop->posts, memory_order_relaxed);
-    do {
-        if (head == POSTS_CLOSED)
-            return -ALOOP_ECLOSED;
-        item->next = head;
-    } while (!atomic_compare_exchange_weak_explicit(&loop->posts, &head, item, memory_order_release,
-                                                    memory_order_relaxed));
-    if (head == NULL) {
-        lock_acquire(&loop->lock);
-        if (loop->wake_fds[1] >= 0)
-            (void)sys.wake(loop->wake_fds[1]);
-        lock_release(&loop->lock);
+    lock_acquire(&loop->posts.lock);
+    if (!has_room(loop->posts.last))
+        error = make_room(loop);
+    if (error < 0) {
+        lock_release(&loop->posts.lock);
+        return error;
     }
+    block = loop->posts.last;
+    batch_of(block)->entries[block->count++] = (struct post_entry){run, arg};
+    release_and_wake(loop);
     return 0;
-}
-
-static void post_free(aloop *loop, struct post *item)
-{
-    if (!item->is_kept)
-        memory_free(&loop->memory, item, sizeof *item);
-}
-
-static int post(aloop *loop, aloop_callback *run, void *arg, aloop_threadsafe_call *call)
-{
-    struct post *item;
-    int error;
-
-    if (loop_is_forked(loop))
-        return -ECHILD;
-    item = memory_alloc(&loop->memory, sizeof *item);
-    if (item == NULL)
-        return -ENOMEM;
-    *item = (struct post){.run = run, .arg = arg, .call = call};
-    error = posts_push(loop, item);
-    if (error < 0)
-        post_free(loop, item);
-    return error;
 }
 
 int aloop_call_soon_threadsafe(aloop *loop, aloop_callback *callback, void *arg)
 {
-    return post(loop, callback, arg, NULL);
+    return post(loop, callback, arg);
 }
 
 int aloop_call_soon_threadsafe_cancellable(aloop *loop, aloop_callback *callback, void *arg,
@@ -82,11 +191,13 @@ int aloop_call_soon_threadsafe_cancellable(aloop *loop, aloop_callback *callback
     if (call == NULL)
         return -ENOMEM;
     call->loop = loop;
+    call->run = callback;
+    call->arg = arg;
     loop_memory_ref(loop);
     atomic_init(&call->state, POST_QUEUED);
     atomic_init(&call->references, 2);
     atomic_init(&call->runner, 0);
-    error = post(loop, callback, arg, call);
+    error = post(loop, NULL, call);
     if (error < 0) {
         memory_free(&loop->memory, call, sizeof *call);
         loop_memory_unref(loop);
@@ -122,23 +233,24 @@ bool aloop_threadsafe_call_cancel(aloop_threadsafe_call *call)
     return false;
 }
 
-static void run_post(aloop *loop, const struct post *item)
+/* --- in the loop's thread --- */
+
+static void run_post(aloop *loop, aloop_callback *run, void *arg)
 {
     loop->run_correction++;
     if (loop->is_observed)
-        observe_run(loop, &(struct ready_entry){.run = item->run, .arg = item->arg});
+        observe_run(loop, &(struct ready_entry){.run = run, .arg = arg});
     else
-        item->run(loop, item->arg);
+        run(loop, arg);
 }
 
-static void run_cancellable(aloop *loop, const struct post *item)
+static void run_cancellable(aloop *loop, aloop_threadsafe_call *call)
 {
-    aloop_threadsafe_call *call = item->call;
     int state = POST_QUEUED;
 
     atomic_store(&call->runner, sys_thread_id());
     if (atomic_compare_exchange_strong(&call->state, &state, POST_RUNNING)) {
-        run_post(loop, item);
+        run_post(loop, call->run, call->arg);
         lock_acquire(&loop->lock);
         atomic_store(&call->state, POST_DONE);
         lock_broadcast(&loop->lock);
@@ -147,61 +259,74 @@ static void run_cancellable(aloop *loop, const struct post *item)
     aloop_threadsafe_call_unref(call);
 }
 
+static void run_batch(aloop *loop, struct post_block *block)
+{
+    for (unsigned i = 0; i < block->count; i++) {
+        const struct post_entry *entry = &batch_of(block)->entries[i];
+
+        if (entry->run == NULL)
+            run_cancellable(loop, entry->arg);
+        else
+            run_post(loop, entry->run, entry->arg);
+    }
+    put_back(loop, block);
+}
+
 static void run_inbox(aloop *loop, void *arg)
 {
-    struct post *item = loop->inbox;
+    struct post_block *block = loop->inbox;
 
     (void)arg;
     loop->inbox = NULL;
     loop->run_correction--;
-    while (item != NULL) {
-        struct post current = *item;
+    while (block != NULL) {
+        struct post_block *next = block->next;
 
-        post_free(loop, item);
-        if (current.call != NULL)
-            run_cancellable(loop, &current);
-        else
-            run_post(loop, &current);
-        item = current.next;
+        if (block->is_kept) {
+            const struct post *item = CONTAINER_OF(block, struct post, block);
+
+            run_post(loop, item->run, item->arg);
+        } else {
+            run_batch(loop, block);
+        }
+        block = next;
     }
 }
 
-/* Newest first becomes oldest first, and they are counted. */
-static struct post *reversed(struct post *item, uint64_t *out_count)
+/* The list becomes empty; what was in it. */
+static struct post_block *take_all(aloop *loop)
 {
-    struct post *result = NULL;
+    struct post_block *blocks = loop->posts.first;
 
-    while (item != NULL) {
-        struct post *next = item->next;
-
-        ++*out_count;
-        item->next = result;
-        result = item;
-        item = next;
-    }
-    return result;
+    loop->posts.first = NULL;
+    loop->posts.last = NULL;
+    atomic_store_explicit(&loop->posts.is_empty, true, memory_order_relaxed);
+    return blocks;
 }
 
 void posts_collect(aloop *loop)
 {
-    struct post **last = &loop->inbox;
-    struct post *items;
+    struct post_block **last = &loop->inbox;
 
-    if (atomic_load_explicit(&loop->posts, memory_order_relaxed) == NULL)
+    if (atomic_load_explicit(&loop->posts.is_empty, memory_order_relaxed))
         return;
-    items = atomic_exchange_explicit(&loop->posts, NULL, memory_order_acquire);
     /* A turn runs all that it collected, so the inbox is empty by now, unless that turn ended with
        an error. */
     if (loop->inbox == NULL)
         ready_push(&loop->ready, run_inbox, NULL);
     while (*last != NULL)
         last = &(*last)->next;
-    *last = reversed(items, &loop->posts_collected);
+    lock_acquire(&loop->posts.lock);
+    *last = take_all(loop);
+    lock_release(&loop->posts.lock);
+    for (const struct post_block *block = *last; block != NULL; block = block->next)
+        loop->posts_collected += block->count;
 }
 
 bool posts_are_pending(const aloop *loop)
 {
-    return loop->inbox != NULL || atomic_load_explicit(&loop->posts, memory_order_relaxed) != NULL;
+    return loop->inbox != NULL ||
+           !atomic_load_explicit(&loop->posts.is_empty, memory_order_relaxed);
 }
 
 bool posts_own_entry(const struct ready_entry *entry)
@@ -209,38 +334,97 @@ bool posts_own_entry(const struct ready_entry *entry)
     return entry->run == run_inbox;
 }
 
-static size_t walk_items(const struct post *item,
-                         void (*visit)(const aloop_alive *alive, void *arg), void *arg)
-{
-    size_t count = 0;
+struct walk {
+    void (*visit)(const aloop_alive *alive, void *arg);
+    void *arg;
+    size_t count;
+};
 
-    for (; item != NULL; item = item->next) {
-        if (item->call != NULL && atomic_load(&item->call->state) == POST_CANCELLED)
-            continue;
-        visit(&(aloop_alive){.kind = ALOOP_ALIVE_CALLBACK,
-                             .fd = -1,
-                             .deadline = ALOOP_NEVER,
-                             .callback = item->run,
-                             .arg = item->arg},
-              arg);
-        count++;
+static void walk_entry(struct walk *walk, struct post_entry entry)
+{
+    if (entry.run == NULL) {
+        aloop_threadsafe_call *call = entry.arg;
+
+        if (atomic_load(&call->state) == POST_CANCELLED)
+            return;
+        entry = (struct post_entry){call->run, call->arg};
     }
-    return count;
+    walk->count++;
+    walk->visit(&(aloop_alive){.kind = ALOOP_ALIVE_CALLBACK,
+                               .fd = -1,
+                               .deadline = ALOOP_NEVER,
+                               .callback = entry.run,
+                               .arg = entry.arg},
+                walk->arg);
+}
+
+/* Up to `last`, which may be NULL, and of that so many. */
+static void walk_blocks(struct walk *walk, const struct post_block *block,
+                        const struct post_block *last, unsigned last_count)
+{
+    while (block != NULL) {
+        unsigned count = block == last ? last_count : block->count;
+
+        for (unsigned i = 0; i < count; i++)
+            walk_entry(walk, entry_of(block, i));
+        block = block == last ? NULL : block->next;
+    }
 }
 
 size_t posts_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg)
 {
-    const struct post *newest = atomic_load_explicit(&loop->posts, memory_order_acquire);
-    size_t count = walk_items(loop->inbox, visit, arg);
+    struct walk walk = {.visit = visit, .arg = arg};
+    const struct post_block *first, *last;
+    unsigned last_count;
 
-    /* Other threads may add to the stack meanwhile, and only this one takes from it. */
-    return newest == POSTS_CLOSED ? count : count + walk_items(newest, visit, arg);
+    walk_blocks(&walk, loop->inbox, NULL, 0);
+    /* What is in a fork()ed child's list is for its parent. */
+    if (loop_is_forked(loop))
+        return walk.count;
+    /* Other threads may add to the last block meanwhile, and behind it, and only this one takes
+       from the list. The lock is not held: who is called may post. */
+    lock_acquire(&loop->posts.lock);
+    first = loop->posts.first;
+    last = loop->posts.last;
+    last_count = last != NULL ? last->count : 0;
+    lock_release(&loop->posts.lock);
+    walk_blocks(&walk, first, last, last_count);
+    return walk.count;
 }
 
-void posts_forget_lock(aloop *loop)
+/* --- beginning and end --- */
+
+int posts_init(aloop *loop)
 {
+    int error = lock_init(&loop->lock);
+
+    if (error < 0)
+        return error;
+    error = lock_init(&loop->posts.lock);
+    if (error < 0)
+        lock_fini(&loop->lock);
+    atomic_init(&loop->posts.is_empty, true);
+    return error;
+}
+
+void posts_fini(aloop *loop)
+{
+    lock_fini(&loop->posts.lock);
+    lock_fini(&loop->lock);
+}
+
+void posts_forget_locks(aloop *loop)
+{
+    /* Whoever holds it is not here to put the list in order: it is left alone, memory and all. */
+    if (lock_try(&loop->posts.lock)) {
+        lock_release(&loop->posts.lock);
+    } else {
+        (void)take_all(loop);
+        loop->posts.spare = NULL;
+        loop->posts.spare_count = 0;
+    }
     /* Where that fails the old one stays, which most likely nobody held. */
-    if (lock_init(&loop->lock) < 0)
+    if (lock_init(&loop->lock) < 0 || lock_init(&loop->posts.lock) < 0)
         return;
 }
 
@@ -248,7 +432,9 @@ int posts_open(aloop *loop)
 {
     int error;
 
-    atomic_init(&loop->posts, NULL);
+    lock_acquire(&loop->posts.lock);
+    loop->posts.is_closed = false;
+    lock_release(&loop->posts.lock);
     error = sys.wake_open(loop->wake_fds);
     if (error < 0)
         return error;
@@ -256,28 +442,38 @@ int posts_open(aloop *loop)
         ->add(loop->poller, loop->wake_fds[0], WAKE_ID, POLLER_READ, POLLER_LEVEL);
 }
 
-static void drop_all(aloop *loop, struct post *item)
+static void drop_entry(struct post_entry entry)
 {
-    while (item != NULL) {
-        struct post *next = item->next;
+    aloop_threadsafe_call *call = entry.arg;
+    int state = POST_QUEUED;
 
-        if (item->call != NULL) {
-            int state = POST_QUEUED;
+    if (entry.run != NULL)
+        return;
+    (void)atomic_compare_exchange_strong(&call->state, &state, POST_CANCELLED);
+    aloop_threadsafe_call_unref(call);
+}
 
-            (void)atomic_compare_exchange_strong(&item->call->state, &state, POST_CANCELLED);
-            aloop_threadsafe_call_unref(item->call);
+static void drop_all(aloop *loop, struct post_block *block)
+{
+    while (block != NULL) {
+        struct post_block *next = block->next;
+
+        if (block->is_kept) {
+            struct post *item = CONTAINER_OF(block, struct post, block);
+
+            if (item->dropped != NULL)
+                item->dropped(loop, item->arg);
+        } else {
+            for (unsigned i = 0; i < block->count; i++)
+                drop_entry(batch_of(block)->entries[i]);
+            free_block(loop, block);
         }
-        if (item->dropped != NULL)
-            item->dropped(loop, item->arg);
-        else
-            post_free(loop, item);
-        item = next;
+        block = next;
     }
 }
 
-void posts_close(aloop *loop)
+static void close_wake_fds(aloop *loop)
 {
-    struct post *items = atomic_exchange_explicit(&loop->posts, POSTS_CLOSED, memory_order_acquire);
     int fds[2];
 
     lock_acquire(&loop->lock);
@@ -290,9 +486,27 @@ void posts_close(aloop *loop)
         (void)sys.close(fds[0]);
     if (fds[1] >= 0 && fds[1] != fds[0])
         (void)sys.close(fds[1]);
+}
+
+void posts_close(aloop *loop)
+{
+    struct post_block *items, *spare;
+
+    lock_acquire(&loop->posts.lock);
+    loop->posts.is_closed = true;
+    items = take_all(loop);
+    spare = loop->posts.spare;
+    loop->posts.spare = NULL;
+    loop->posts.spare_count = 0;
+    lock_release(&loop->posts.lock);
+    close_wake_fds(loop);
     drop_all(loop, loop->inbox);
     loop->inbox = NULL;
-    /* Closed before: what a forked child's failed attempt to go on has left. */
-    if (items != POSTS_CLOSED)
-        drop_all(loop, items);
+    drop_all(loop, items);
+    while (spare != NULL) {
+        struct post_block *next = spare->next;
+
+        free_block(loop, spare);
+        spare = next;
+    }
 }

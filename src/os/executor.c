@@ -483,7 +483,7 @@ struct executor *executor_of(aloop *loop, int lane)
     executor->lane = (unsigned)lane;
     executor->room = JOBS_MAX;
     executor->fork_generation = sys.fork_generation();
-    executor->completion = (struct post){.run = on_completion, .arg = executor, .is_kept = true};
+    executor->completion = (struct post){.run = on_completion, .arg = executor};
     atomic_init(&executor->ended, NULL);
     atomic_init(&executor->is_posted, false);
     atomic_init(&executor->references, 1);

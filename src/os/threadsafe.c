@@ -126,10 +126,8 @@ int aloop_threadsafe_task_new(aloop *loop, const aloop_coro *coro, const void *f
     self->coro = coro;
     self->size = size;
     self->fork_generation = sys.fork_generation();
-    self->begin = (struct post){
-        .run = begin, .arg = self, .is_kept = true, .dropped = begin_dropped};
-    self->cancel = (struct post){
-        .run = cancel, .arg = self, .is_kept = true, .dropped = cancel_dropped};
+    self->begin = (struct post){.run = begin, .arg = self, .dropped = begin_dropped};
+    self->cancel = (struct post){.run = cancel, .arg = self, .dropped = cancel_dropped};
     memcpy(self->frame, frame, coro->size);
     atomic_init(&self->is_cancelling, false);
     atomic_init(&self->references, 2);

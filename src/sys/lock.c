@@ -59,6 +59,11 @@ void lock_acquire(struct lock *lock)
     check(pthread_mutex_lock(&lock->mutex));
 }
 
+bool lock_try(struct lock *lock)
+{
+    return pthread_mutex_trylock(&lock->mutex) == 0;
+}
+
 void lock_release(struct lock *lock)
 {
     check(pthread_mutex_unlock(&lock->mutex));

@@ -19,6 +19,8 @@ ALOOP_CHECKED int lock_init(struct lock *lock);
 void lock_fini(struct lock *lock);
 /* Not recursive. These cannot fail on a lock that is used as it should be. */
 void lock_acquire(struct lock *lock);
+/* False if somebody holds it. */
+bool lock_try(struct lock *lock);
 void lock_release(struct lock *lock);
 /* Releases, waits for a broadcast, and acquires again. May return without one: the caller checks
    its condition in a loop. */

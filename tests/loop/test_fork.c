@@ -268,6 +268,34 @@ static void lock_held_at_the_fork(void **state)
     }
 }
 
+/* Another thread was adding to the list of posts: in the child that is as it was in the middle of
+   it, and whoever followed its links would crash. */
+static void list_torn_at_the_fork(void **state)
+{
+    struct fixture *f = *state;
+
+#ifdef HAVE_TSAN
+    skip();
+#endif
+    for (int goes_on = 0; goes_on < 2; goes_on++) {
+        struct post_block *first = f->loop->posts.first;
+        pid_t child;
+
+        lock_acquire(&f->loop->posts.lock);
+        f->loop->posts.first = (struct post_block *)(uintptr_t)1;
+        atomic_store(&f->loop->posts.is_empty, false);
+        child = fork();
+        if (child == 0) {
+            use_lock(f->loop, goes_on);
+            _exit(0);
+        }
+        f->loop->posts.first = first;
+        atomic_store(&f->loop->posts.is_empty, true);
+        lock_release(&f->loop->posts.lock);
+        assert_child_is_happy(child);
+    }
+}
+
 static void ignore_alive(const aloop_alive *alive, void *arg)
 {
     (void)alive;
@@ -385,6 +413,7 @@ int main(void)
         LOOP_TEST(fork_in_a_callback),     LOOP_TEST(lock_held_at_the_fork),
         LOOP_TEST(fork_and_run_on),        LOOP_TEST(after_fork_fails),
         LOOP_TEST(fd_closed_before),       LOOP_TEST(own_fds),
+        LOOP_TEST(list_torn_at_the_fork),
     };
 
     return RUN_SUITE(suite);

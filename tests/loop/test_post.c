@@ -38,6 +38,76 @@ static void in_order(void **state)
     assert_journal_is("12.3");
 }
 
+#define MIXED 500
+
+static size_t mixed_next;
+
+static void expect_next(aloop *loop, void *arg)
+{
+    (void)loop;
+    assert_int_equal((size_t)(uintptr_t)arg, mixed_next);
+    mixed_next++;
+}
+
+static void post_while_walking(const aloop_alive *alive, void *arg)
+{
+    if (alive->callback == expect_next)
+        expect_next(arg, alive->arg);
+    post(arg, do_nothing, NULL);
+}
+
+/* S28: those that can be cancelled, those that bring their memory, and the others are in one order,
+   though they are kept in blocks; and so they are walked, though who walks them posts more. */
+static void in_order_of_all_kinds(void **state)
+{
+    static struct post kept[MIXED];
+    struct fixture *f = *state;
+
+    for (int round = 0; round < 2; round++) {
+        for (uintptr_t i = 0; i < MIXED; i++) {
+            aloop_threadsafe_call *call;
+
+            if (i % 150 == 75) {
+                kept[i] = (struct post){.run = expect_next, .arg = (void *)i};
+                assert_int_equal(posts_push(f->loop, &kept[i]), 0);
+            } else if (i % 7 == 0) {
+                assert_int_equal(aloop_call_soon_threadsafe_cancellable(f->loop, expect_next,
+                                                                        (void *)i, &call),
+                                 0);
+                aloop_threadsafe_call_unref(call);
+            } else {
+                post(f->loop, expect_next, (void *)i);
+            }
+        }
+        mixed_next = 0;
+        assert_true(aloop_walk(f->loop, post_while_walking, f->loop) >= MIXED);
+        assert_int_equal(mixed_next, MIXED);
+        mixed_next = 0;
+        assert_true(turn(f->loop) > MIXED);
+        assert_int_equal(mixed_next, MIXED);
+    }
+}
+
+/* There is no memory for one: the others are as they were, and so are those with memory of
+   their own. */
+static void no_memory(void **state)
+{
+    struct fixture *f = *state;
+    struct post kept = {.run = note, .arg = TEXT("k")};
+    int made = 0;
+
+    memory_probe_fail(&f->probe, 1, false);
+    assert_int_equal(aloop_call_soon_threadsafe(f->loop, count_up, &made), -ENOMEM);
+    assert_int_equal(turn(f->loop), 0);
+    post(f->loop, note, TEXT("a"));
+    assert_int_equal(posts_push(f->loop, &kept), 0);
+    memory_probe_fail(&f->probe, 1, false);
+    assert_int_equal(aloop_call_soon_threadsafe(f->loop, note, TEXT("x")), -ENOMEM);
+    post(f->loop, note, TEXT("b"));
+    assert_int_equal(turn(f->loop), 3);
+    assert_journal_is("akb");
+}
+
 /* One write to the wake fd for a burst, and one wake-up of the loop. */
 static void burst_costs_one_wake(void **state)
 {
@@ -230,7 +300,7 @@ static void late_wake(void **state)
         watched_fd = loop->wake_fds[1];
         lock_acquire(&loop->lock);
         assert_int_equal(pthread_create(&thread, NULL, post_once, loop), 0);
-        while (atomic_load(&loop->posts) == NULL)
+        while (!posts_are_pending(loop))
             sched_yield();
         lock_release(&loop->lock);
         assert_int_equal(aloop_close(loop), 0);
@@ -440,6 +510,8 @@ int main(void)
 {
     static const struct loop_test suite[] = {
         LOOP_TEST(in_order),
+        LOOP_TEST(in_order_of_all_kinds),
+        LOOP_TEST(no_memory),
         LOOP_TEST(burst_costs_one_wake),
         LOOP_TEST(wake_fails),
         LOOP_TEST(none_lost),
