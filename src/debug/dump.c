@@ -35,7 +35,7 @@ const char *task_mood(const struct aloop_task *task)
         return "runs";
     switch ((enum task_mode)task->mode) {
     case TASK_WAITS:
-        return NULL;
+        return "waits";
     case TASK_YIELDS:
         return "yields";
     case TASK_RUNS:

@@ -16,7 +16,7 @@ struct census {
 struct census census_take(aloop *loop);
 extern const char *const census_names[ALOOP_ALIVE_TASK + 1];
 
-/* What a task that waits for nothing is at: "runs", "ready", ...; NULL: it waits. */
+/* What a task is at: "runs", "ready", "waits", ... */
 const char *task_mood(const struct aloop_task *task);
 /* Where a frame is. */
 int frame_line(const aloop_frame *frame);
