@@ -74,8 +74,11 @@ int aloop_datagram_error(const aloop_socket *socket, aloop_queued_error *out_err
 static int family_of(const aloop_socket *socket)
 {
     aloop_address address;
-    int error = aloop_socket_address(socket, &address);
+    int error;
 
+    /* A compiler that sees through the call knows of errno, and not that it is positive. */
+    address.storage.ss_family = AF_UNSPEC;
+    error = aloop_socket_address(socket, &address);
     return error < 0 ? error : address.storage.ss_family;
 }
 
