@@ -86,7 +86,7 @@ aloop_op aloop_wait_signal(int signal_number)
 /* --- a set --- */
 
 /* A signal of a set. */
-struct member {
+struct set_member {
     struct signal_watch watch;
     struct list link; /* in set->watched, or in set->arrived, the first that came first */
     bool has_come;
@@ -106,7 +106,7 @@ static struct list *arrived_of(aloop_signals *set)
 
 static void member_notify(struct signal_watch *watch, unsigned count)
 {
-    struct member *member = CONTAINER_OF(watch, struct member, watch);
+    struct set_member *member = CONTAINER_OF(watch, struct set_member, watch);
 
     (void)count;
     if (member->has_come)
@@ -120,7 +120,7 @@ static void member_notify(struct signal_watch *watch, unsigned count)
 static bool has(const struct list *members, int number)
 {
     for (const struct list *link = members->next; link != members; link = link->next) {
-        const struct member *member = CONTAINER_OF(link, struct member, link);
+        const struct set_member *member = CONTAINER_OF(link, struct set_member, link);
 
         if (member->watch.number == number)
             return true;
@@ -131,7 +131,7 @@ static bool has(const struct list *members, int number)
 static void free_all(aloop *loop, struct list *members)
 {
     while (!list_is_empty(members)) {
-        struct member *member = CONTAINER_OF(list_pop(members), struct member, link);
+        struct set_member *member = CONTAINER_OF(list_pop(members), struct set_member, link);
 
         signal_watch_end(&member->watch);
         pool_free(&loop->pool, member, sizeof *member);
@@ -167,7 +167,7 @@ int aloop_signals_open(aloop_signals *signals)
 int aloop_signals_add(aloop_signals *signals, int signal_number)
 {
     aloop *loop = signals->hold.what;
-    struct member *member;
+    struct set_member *member;
     int error;
 
     if (!aloop_hold_is_held(&signals->hold))
@@ -177,7 +177,7 @@ int aloop_signals_add(aloop_signals *signals, int signal_number)
     member = pool_alloc(&loop->pool, sizeof *member);
     if (member == NULL)
         return -ENOMEM;
-    *member = (struct member){.watch = {.number = signal_number, .notify = member_notify},
+    *member = (struct set_member){.watch = {.number = signal_number, .notify = member_notify},
                               .set = signals};
     error = signal_watch_begin(loop, &member->watch);
     if (error < 0) {
@@ -196,7 +196,7 @@ void aloop_signals_close(aloop_signals *signals)
 static aloop_poll next_poll(aloop_task *task, aloop_op *op)
 {
     aloop_signals *set = op->arg[0].pointer;
-    struct member *member;
+    struct set_member *member;
 
     if (!aloop_hold_is_held(&set->hold))
         return -EINVAL;
@@ -204,7 +204,7 @@ static aloop_poll next_poll(aloop_task *task, aloop_op *op)
         return -EPERM;
     if (list_is_empty(arrived_of(set)))
         return aloop_op_wait(op, &set->waiters);
-    member = CONTAINER_OF(list_pop(arrived_of(set)), struct member, link);
+    member = CONTAINER_OF(list_pop(arrived_of(set)), struct set_member, link);
     member->has_come = false;
     list_push(watched_of(set), &member->link);
     return member->watch.number;
