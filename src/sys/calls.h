@@ -120,13 +120,17 @@ int sys_recvmmsg(int fd, struct sys_message *messages, int count, int flags);
 int sys_peer_credentials(int fd, struct aloop_credentials *out_credentials);
 int sys_keep_errors(int fd, int family);
 int sys_recv_error(int fd, struct aloop_queued_error *out_error);
+#ifdef SYS_HAVE_EPOLL
 /* sys_linux.c */
 int sys_epoll_create(void);
 int sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
 int sys_epoll_wait(int epfd, struct epoll_event *events, int max, aloop_ns timeout);
+#endif
+#ifdef SYS_HAVE_KQUEUE
 /* sys_bsd.c */
 int sys_kqueue(void);
 int sys_kevent(int kq, const struct kevent *changes, int change_count, struct kevent *events,
                int event_max, aloop_ns timeout);
+#endif
 
 #endif
