@@ -22,7 +22,9 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         DEFINITIONS ALOOP_TEST_KQUEUE)
 
     if(ALOOP_TEST_OVER_KQUEUE)
-        target_sources(aloop_static PRIVATE ${kqueue_poller})
+        if(NOT ALOOP_AMALGAMATED)
+            target_sources(aloop_static PRIVATE ${kqueue_poller})
+        endif()
         target_compile_definitions(aloop_static PRIVATE ALOOP_TEST_KQUEUE)
         target_include_directories(aloop_static BEFORE PRIVATE ${kqueue_support}/include)
         # As an object in each program: an archive would leave out what nobody calls by name.
