@@ -222,7 +222,7 @@ static void next_describe(const aloop_task *task, const aloop_op *op, aloop_op_d
         return;
     for (const struct list *link = head->next; link != head; link = link->next) {
         (void)snprintf(number, sizeof number, "%d",
-                       CONTAINER_OF(link, struct member, link)->watch.number);
+                       CONTAINER_OF(link, struct set_member, link)->watch.number);
         details_add(details, between);
         details_add(details, number);
         between = ", ";
