@@ -50,7 +50,7 @@
                memory_used(&fixture->memory) != 0;                         \
     }                                                                      \
                                                                            \
-    static inline TYPE *member##_of(void **state)                          \
+    static inline ALOOP_UNUSED TYPE *member##_of(void **state)             \
     {                                                                      \
         return &((struct fixture *)*state)->member;                        \
     }                                                                      \
