@@ -8,9 +8,10 @@ tour=${ALOOP_SOURCE_DIR:?}/examples/README.md
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# Ports and processes differ from run to run, and where the sources are.
+# Ports and processes differ from run to run, and where the sources are; and an await that takes two
+# lines has the number of the first with gcc, and of the last with clang.
 plain() {
-    sed -e "s#$ALOOP_SOURCE_DIR/##g" \
+    sed -e "s#$ALOOP_SOURCE_DIR/##g" -e 's/top\.c:51)/top.c:50)/' \
         -e 's/127\.0\.0\.1:[0-9]*/127.0.0.1:PORT/' -e 's/pid [0-9]*/pid NUMBER/'
 }
 
