@@ -5,6 +5,11 @@ set -eu
 export LC_ALL=C
 root=${ALOOP_SOURCE_DIR:?}
 command -v gdb >/dev/null || { echo "no gdb"; exit 77; }
+# The model of kqueue is linked to the programs of the build only.
+if grep -q '^ALOOP_TEST_OVER_KQUEUE:BOOL=ON' "$ALOOP_BINARY_DIR/CMakeCache.txt"; then
+    echo "over the model of kqueue"
+    exit 77
+fi
 scratch=$(mktemp -d)
 process=
 trap '[ -z "$process" ] || kill -9 "$process" 2>/dev/null || true; rm -rf "$scratch"' EXIT
