@@ -368,15 +368,8 @@ int aloop_process_kill(const aloop_process *process)
 /* --- letting go --- */
 
 /* Nothing names it from now on; what it is made of stays until it has ended. */
-static void let_go(aloop_process *handle, bool is_detached)
+static void let_go_of(struct process *process, bool is_detached)
 {
-    struct process *process =
-        handle->loop != NULL ? process_of_number(handle->loop, handle->number) : NULL;
-
-    close_pipes(handle);
-    *handle = (aloop_process){0};
-    if (process == NULL || process->is_closed)
-        return;
     process->is_detached = is_detached;
     process->is_closed = true;
     /* One that has ended by itself leaves its group alone, also if nobody has noticed yet. */
@@ -384,6 +377,19 @@ static void let_go(aloop_process *handle, bool is_detached)
         process_release(process);
     else if (!process_is_foreign(process) && !process_look(process) && !is_detached)
         (void)process_signal_to_end(process, SIGKILL);
+}
+
+static void let_go(aloop_process *handle, bool is_detached)
+{
+    struct process *process =
+        handle->loop != NULL ? process_of_number(handle->loop, handle->number) : NULL;
+    aloop_process was = *handle;
+
+    *handle = (aloop_process){0};
+    if (process != NULL && !process->is_closed)
+        let_go_of(process, is_detached);
+    /* Last: the end of its input may end a program by itself, just before it is killed. */
+    close_pipes(&was);
 }
 
 void aloop_process_close(aloop_process *process)
