@@ -24,10 +24,10 @@
  * the end of the loop waits no longer than aloop_set_thread_patience() says, and such an operation
  * cannot be a case of aloop_select().
  *
- * Paths, buffers and results must stay until the await ends. Several calls for one fd run at the
- * same time, in any order, if several tasks await them. What can be waited for without a thread,
- * pipes, terminals and sockets, is better off as a stream: opening a FIFO, or reading from one,
- * may take for ever, and keeps a thread for as long.
+ * All calls are for the loop's thread. Paths, buffers and results must stay until the await ends.
+ * Several calls for one fd run at the same time, in any order, if several tasks await them. What
+ * can be waited for without a thread, pipes, terminals and sockets, is better off as a stream:
+ * opening a FIFO, or reading from one, may take for ever, and keeps a thread for as long.
  */
 #ifndef ALOOP_FILE_H
 #define ALOOP_FILE_H

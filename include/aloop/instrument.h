@@ -16,6 +16,8 @@
  * aloop_walk(), aloop_metrics_read(), ...), may take a reference to a task, may call what any
  * thread may call, aloop_stop(), and aloop_remove_instrument() for itself. It must not make,
  * cancel or complete anything in the loop, nor run it.
+ *
+ * All calls are for the loop's thread, and so are the hooks.
  */
 #ifndef ALOOP_INSTRUMENT_H
 #define ALOOP_INSTRUMENT_H

@@ -192,6 +192,9 @@ static inline aloop_op aloop_send_all(const aloop_socket *socket, const void *da
     op.arg[1].data = data;
     return op;
 }
+
+/* The same, and keeps *out_count, which must stay until the await ends, at how many bytes are
+   sent. */
 ALOOP_API aloop_op aloop_send_all_counting(const aloop_socket *socket, const void *data,
                                            size_t size, size_t *out_count);
 

@@ -38,6 +38,7 @@ ALOOP_API ALOOP_CHECKED int aloop_threadsafe_task_new(aloop *loop, const aloop_c
  */
 ALOOP_API int64_t aloop_threadsafe_task_result(aloop_threadsafe_task *task, aloop_ns timeout);
 
+/* Is there a result, or has the loop been closed? Any thread. asyncio: done(). */
 ALOOP_API bool aloop_threadsafe_task_done(aloop_threadsafe_task *task);
 
 /*

@@ -8,6 +8,8 @@
  *
  *     self->fds = (aloop_fds){.items = self->items, .capacity = 4};
  *     ALOOP_TRY(aloop_recv_fds(&self->sock, self->buffer, sizeof self->buffer, &self->fds));
+ *
+ * All calls are for the loop's thread.
  */
 #ifndef ALOOP_UNIX_SOCKET_H
 #define ALOOP_UNIX_SOCKET_H
