@@ -220,6 +220,19 @@ ALOOP_API bool aloop_remove_reader(aloop *loop, int fd);
 ALOOP_API bool aloop_remove_writer(aloop *loop, int fd);
 
 /*
+ * A reader or writer that is not called until it is resumed, whatever happens to its fd, and misses
+ * nothing: what is ready by then, and still is, it is told of. Neither call asks the system for
+ * anything, unless something arrived in between; so a connection that may take no more requests for
+ * a moment is better paused than removed and added again, which costs two system calls. The
+ * registration stays, and the fd must not be closed before that is removed. Pausing what is paused,
+ * and resuming what is not, changes nothing. asyncio: pause_reading(), resume_reading(). Return 0,
+ * or -ENOENT if the handle names no reader or writer (any more); resuming also the errors of
+ * aloop_add_reader(), and then it stays paused.
+ */
+ALOOP_API int aloop_pause(aloop *loop, aloop_handle handle);
+ALOOP_API ALOOP_CHECKED int aloop_resume(aloop *loop, aloop_handle handle);
+
+/*
  * Runs callback(loop, arg) in the loop's thread, soon; wakes the loop if it waits. Calls of one
  * thread run in the order they were made; none is merged with another or lost. Any thread (but not
  * from a signal handler). asyncio: call_soon_threadsafe(). Returns 0; -ENOMEM, -ALOOP_ECLOSED,

@@ -249,8 +249,8 @@ aloop_ns aloop_when(const aloop *loop, aloop_handle handle)
 
 static bool cancel_timer(aloop *loop, struct callback_slot *timer)
 {
-    bool was_pending = timer_is_armed(&timer->u.timer) ||
-                       callback_is(timer, CALLBACK_QUEUED | CALLBACK_PERSISTS);
+    bool was_pending =
+        timer_is_armed(&timer->u.timer) || callback_is(timer, CALLBACK_QUEUED | CALLBACK_PERSISTS);
 
     if (ALOOP_LIKELY(timer_is_far(&timer->u.timer) &&
                      !callback_is(timer, CALLBACK_QUEUED | CALLBACK_RUNNING))) {
@@ -280,17 +280,20 @@ static void run_fd_callback(aloop *loop, void *arg)
     struct callback_slot *callback = arg;
 
     callback_end(callback, CALLBACK_QUEUED);
-    if (callback_is(callback, CALLBACK_CANCELLED)) {
-        loop->run_correction--;
-        callback_release_if_unused(loop, callback);
-    } else {
+    if (ALOOP_LIKELY(!callback_is(callback, CALLBACK_CANCELLED | CALLBACK_PAUSED))) {
         callback->run(loop, callback->arg);
+        return;
     }
+    loop->run_correction--;
+    if (callback_is(callback, CALLBACK_CANCELLED))
+        callback_release_if_unused(loop, callback);
 }
 
 void callback_ready(aloop *loop, struct callback_slot *callback)
 {
-    if (callback_is(callback, CALLBACK_QUEUED))
+    if (callback_is(callback, CALLBACK_PAUSED))
+        watch_mute(loop, callback->u.fd.watch);
+    if (callback_is(callback, CALLBACK_QUEUED | CALLBACK_PAUSED))
         return;
     callback_begin(callback, CALLBACK_QUEUED);
     ready_push(&loop->ready, run_fd_callback, callback);
@@ -378,6 +381,42 @@ bool aloop_remove_writer(aloop *loop, int fd)
     return remove_by_fd(loop, fd, CALLBACK_WRITER);
 }
 
+static struct callback_slot *fd_callback_find(const aloop *loop, aloop_handle handle)
+{
+    struct callback_slot *callback = callback_find(loop, handle);
+
+    return callback != NULL && callback_kind(callback) != CALLBACK_TIMER ? callback : NULL;
+}
+
+/* The poller is not told before it reports what nobody wants: most pauses end before that. */
+int aloop_pause(aloop *loop, aloop_handle handle)
+{
+    struct callback_slot *callback = fd_callback_find(loop, handle);
+
+    if (callback == NULL)
+        return -ENOENT;
+    callback_begin(callback, CALLBACK_PAUSED);
+    return 0;
+}
+
+int aloop_resume(aloop *loop, aloop_handle handle)
+{
+    struct callback_slot *callback = fd_callback_find(loop, handle);
+    int error;
+
+    if (callback == NULL)
+        return -ENOENT;
+    if (!callback_is(callback, CALLBACK_PAUSED))
+        return 0;
+    callback_end(callback, CALLBACK_PAUSED);
+    if (ALOOP_LIKELY(!watch_is_muted(callback->u.fd.watch)))
+        return 0;
+    error = loop_is_forked(loop) ? -ECHILD : watch_add_interest(loop, callback->u.fd.watch);
+    if (error < 0)
+        callback_begin(callback, CALLBACK_PAUSED);
+    return error;
+}
+
 bool aloop_cancel(aloop *loop, aloop_handle handle)
 {
     struct callback_slot *callback;
@@ -411,6 +450,8 @@ aloop_callback *callback_of_entry(const struct ready_entry *entry)
         const struct callback_slot *callback = entry->arg;
 
         if (run == run_timer && timer_is_armed(&callback->u.timer))
+            return NULL;
+        if (run == run_fd_callback && callback_is(callback, CALLBACK_PAUSED))
             return NULL;
         run = callback->run;
     }

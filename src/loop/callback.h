@@ -16,7 +16,8 @@ enum callback_state {
     CALLBACK_QUEUED = 16,    /* has an entry in the ready queue */
     CALLBACK_RUNNING = 32,   /* a timer whose callback is on the stack */
     CALLBACK_CANCELLED = 64, /* retired; to be released when nothing refers to it */
-    CALLBACK_PERSISTS = 128  /* a timer that stays after it fired */
+    CALLBACK_PERSISTS = 128, /* a timer that stays after it fired */
+    CALLBACK_PAUSED = 256    /* a reader or writer that is not to be called at the moment */
 };
 
 /* One cache line. The tag of the timer's node is that of readers and writers, too: what both

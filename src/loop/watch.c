@@ -144,13 +144,19 @@ int watch_get(aloop *loop, int fd, struct watch **out_watch)
     return watch_make(loop, fd, out_watch);
 }
 
+static bool is_wanted(const struct callback_slot *callback, const aloop_waitlist *waiters)
+{
+    return (callback != NULL && !callback_is(callback, CALLBACK_PAUSED)) ||
+           !aloop_waitlist_is_empty(waiters);
+}
+
 static uint8_t watch_wanted(const struct watch *watch)
 {
     uint8_t wanted = 0;
 
-    if (watch->reader != NULL || !aloop_waitlist_is_empty(&watch->readers))
+    if (is_wanted(watch->reader, &watch->readers))
         wanted |= POLLER_READ;
-    if (watch->writer != NULL || !aloop_waitlist_is_empty(&watch->writers))
+    if (is_wanted(watch->writer, &watch->writers))
         wanted |= POLLER_WRITE;
     return wanted;
 }
@@ -194,21 +200,49 @@ int watch_add_interest(aloop *loop, struct watch *watch)
     return error;
 }
 
+/* Tells the poller of what is not wanted any more. */
+static void watch_unregister(aloop *loop, struct watch *watch, uint8_t wanted)
+{
+    const struct poller_class *class = poller_class_of(loop->poller);
+
+    if (watch->registered == wanted || watch->registered == 0 || loop_is_forked(loop))
+        return;
+    /* An fd that was closed without a word is forgotten all the same: there is nobody to tell. */
+    if (wanted == 0)
+        (void)class->remove(loop->poller, watch->fd);
+    else
+        (void)class->modify(loop->poller, watch->fd, (uint64_t)slots_number(watch), wanted);
+    watch->registered = wanted;
+}
+
 void watch_drop_interest(aloop *loop, struct watch *watch)
+{
+    uint8_t wanted = watch_wanted(watch);
+
+    watch_unregister(loop, watch, wanted);
+    if (wanted == 0 && watch->reader == NULL && watch->writer == NULL)
+        watch_free(loop, watch);
+}
+
+void watch_mute(aloop *loop, struct watch *watch)
 {
     const struct poller_class *class = poller_class_of(loop->poller);
     uint8_t wanted = watch_wanted(watch);
 
-    /* An fd that was closed without a word is forgotten all the same: there is nobody to tell. */
-    if (watch->registered != wanted && watch->registered != 0 && !loop_is_forked(loop)) {
+    if (watch->registered != 0 || watch->is_always_ready) {
+        watch_unregister(loop, watch, wanted);
         if (wanted == 0)
-            (void)class->remove(loop->poller, watch->fd);
-        else
-            (void)class->modify(loop->poller, watch->fd, (uint64_t)slots_number(watch), wanted);
-        watch->registered = wanted;
+            list_del(&watch->always_link);
+    } else if (class->rebuild != NULL) {
+        /* It was taken out before, and is reported all the same: its fd was closed behind our back
+           while a duplicate lives. Where this fails, the next event tries again. */
+        (void)class->rebuild(loop->poller);
     }
-    if (wanted == 0)
-        watch_free(loop, watch);
+}
+
+bool watch_is_muted(const struct watch *watch)
+{
+    return (watch_wanted(watch) & ~watch->registered) != 0;
 }
 
 void watch_collect(aloop *loop, struct watch *watch, uint32_t events)
@@ -235,10 +269,14 @@ void watch_collect(aloop *loop, struct watch *watch, uint32_t events)
 
 void watch_collect_always_ready(aloop *loop)
 {
-    for (struct list *link = loop->always_ready.next; link != &loop->always_ready;
-         link = link->next)
+    struct list *next;
+
+    for (struct list *link = loop->always_ready.next; link != &loop->always_ready; link = next) {
+        /* Before: who is paused leaves the list. */
+        next = link->next;
         watch_collect(loop, CONTAINER_OF(link, struct watch, always_link),
                       POLLER_READ | POLLER_WRITE);
+    }
 }
 
 int watch_register_all(aloop *loop)

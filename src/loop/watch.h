@@ -57,8 +57,13 @@ int watch_get(aloop *loop, int fd, struct watch **out_watch);
 /* Tells the poller of a level watch what is wanted, after a reader, writer or waiter was added. On
    error the poller's state is as before: take that out again, and call watch_drop_interest(). */
 int watch_add_interest(aloop *loop, struct watch *watch);
-/* The same after one was taken out; frees the watch if nothing is wanted any more. Never fails. */
+/* The same after one was taken out; frees the watch if nobody is left. Never fails. */
 void watch_drop_interest(aloop *loop, struct watch *watch);
+/* The poller has reported what a paused reader or writer does not want at the moment: it is told
+   so, or it would report that again at once. */
+void watch_mute(aloop *loop, struct watch *watch);
+/* Has the poller been told of less than what is wanted, as somebody was paused? */
+bool watch_is_muted(const struct watch *watch);
 
 /* The watch with that slot number, NULL if it is gone. */
 static inline struct watch *watch_find(const aloop *loop, int64_t number)
