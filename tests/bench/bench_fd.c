@@ -2,7 +2,9 @@
  * File descriptors. ring/N/A: N pipes, of which A have a byte in them; who reads one writes it to
  * the next pipe, ten thousand times for each run (the classic benchmark of event loops, where two
  * system calls an event are most of it). change/N: one of N fds is no longer watched, and is
- * watched again, a thousand times for each turn of the loop.
+ * watched again, a thousand times for each turn of the loop. libaloop has two ways to do that:
+ * pausing the reader, which rests on the fd staying what it is, as the others' ways do, and
+ * removing it, after which the fd may be closed.
  *
  * An engine is a table of what an fd needs; the driver is the same for all. epoll is told of levels
  * here: two bytes may meet in a pipe, and an edge would tell of one. libevent is there a second
@@ -159,6 +161,30 @@ static void own_turn(bool waits)
 }
 
 static const struct fds own_fds = {own_open, own_add, own_remove, own_turn};
+
+static aloop_handle *readers;
+
+static void pause_open(size_t n)
+{
+    own_open(n);
+    readers = bench_alloc(n, sizeof *readers);
+}
+
+static void pause_add(size_t i, int fd)
+{
+    if (readers[i] == 0)
+        readers[i] = aloop_add_reader(loop, fd, own_readable, &ends[2 * i]);
+    else
+        bench_check(aloop_resume(loop, readers[i]) == 0, "aloop_resume");
+    bench_check(readers[i] > 0, "aloop_add_reader");
+}
+
+static void pause_remove(size_t i)
+{
+    aloop_pause(loop, readers[i]);
+}
+
+static const struct fds pause_fds = {pause_open, pause_add, pause_remove, own_turn};
 
 /* --- epoll --- */
 
@@ -332,16 +358,16 @@ static const struct fds event_changelist_fds = {event_open_changelist, event_add
 
 /* One function for each engine and kind of work. */
 // clang-format off
-#define ENGINE_RUNS(ENGINE) \
-    static struct bench_figures run_##ENGINE##_ring(const struct bench_work *work, uint64_t ops) \
+#define RUN(ENGINE, KIND) \
+    static struct bench_figures run_##ENGINE##_##KIND(const struct bench_work *work, uint64_t ops) \
     { \
-        return ring(&ENGINE##_fds, work, ops); \
-    } \
-    static struct bench_figures run_##ENGINE##_change(const struct bench_work *work, uint64_t ops) \
-    { \
-        return change(&ENGINE##_fds, work, ops); \
+        return KIND(&ENGINE##_fds, work, ops); \
     }
+#define ENGINE_RUNS(ENGINE) \
+    RUN(ENGINE, ring) \
+    RUN(ENGINE, change)
 
+RUN(pause, change)
 ENGINE_RUNS(own)
 #ifdef __linux__
 ENGINE_RUNS(epoll)
@@ -374,7 +400,8 @@ ENGINE_RUNS(event_changelist)
     {"libaloop", run_own_##KIND, 1}, EPOLL(KIND) UV(KIND) EV(KIND) EVENT(KIND)
 
 static const struct bench_engine rings[] = {ENGINES(ring)};
-static const struct bench_engine changes[] = {ENGINES(change)};
+static const struct bench_engine changes[] = {{"libaloop-pause", run_pause_change, 1},
+                                              ENGINES(change)};
 // clang-format on
 
 static const struct bench_work works[] = {
