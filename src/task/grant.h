@@ -34,7 +34,7 @@ static inline void grant_give(aloop_op *op, int64_t what)
 {
     aloop_waiter_unlink(&op->waiter);
     op->arg[1].number = what;
-    op->waiter.notify(&op->waiter);
+    waiter_wake(&op->waiter);
 }
 
 /* The same for the one who has waited longest; false if nobody waits. */

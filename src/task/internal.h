@@ -244,6 +244,15 @@ static inline void task_wake(struct aloop_task *task)
     ready_push(&task->future.loop->ready, task_step, task);
 }
 
+/* Notifies a waiter, knowing that most are of tasks that await one thing. */
+static inline void waiter_wake(aloop_waiter *waiter)
+{
+    if (ALOOP_LIKELY(waiter->notify == task_notify))
+        task_wake(CONTAINER_OF(waiter, struct aloop_task, op.waiter));
+    else
+        waiter->notify(waiter);
+}
+
 /* --- completing a future, for future.c and task.c --- */
 /* As aloop_wake_all(), knowing that most who wait are tasks. */
 static inline void future_wake_all(struct aloop_future *future)
@@ -258,10 +267,7 @@ static inline void future_wake_all(struct aloop_future *future)
         link->next->prev = head;
         link->next = NULL;
         link->prev = NULL;
-        if (ALOOP_LIKELY(waiter->notify == task_notify))
-            task_wake(CONTAINER_OF(waiter, struct aloop_task, op.waiter));
-        else
-            waiter->notify(waiter);
+        waiter_wake(waiter);
         link = head->next;
     }
 }

@@ -22,80 +22,61 @@
 
 #include <stdio.h>
 
-/* op->arg[0] is the queue, NULL once that was given back; [1] the element; [2] one of these: */
-enum waiter_state { WAITER_NEW, WAITER_WAITING, WAITER_PROMISED, WAITER_RELEASED };
+/*
+ * op->arg[0] is the queue, NULL once that was given back; [1] the element. How far the operation
+ * has come shows in its poll function: the one that it begins with, or that of those who wait, or
+ * that of those who hold a promise.
+ */
+static aloop_poll get_waiting_poll(aloop_task *task, aloop_op *op);
+static aloop_poll get_promised_poll(aloop_task *task, aloop_op *op);
+static aloop_poll put_waiting_poll(aloop_task *task, aloop_op *op);
+static aloop_poll put_promised_poll(aloop_task *task, aloop_op *op);
 
 #define UNBOUNDED_MIN 16
 
-static enum waiter_state state_of(const aloop_op *op)
-{
-    return (enum waiter_state)op->arg[2].number;
-}
-
-static void set_state(aloop_op *op, enum waiter_state state)
-{
-    op->arg[2].number = (int64_t)state;
-}
-
 /* --- sides --- */
 
-/* Promises what is available to those who have waited longest. */
-static NOINLINE void side_promise_to_waiters(aloop_queue_side *side, size_t available)
+/* What has just become available is promised to the one who has waited longest. */
+static inline void side_promise(aloop_queue_side *side,
+                                aloop_poll (*promised)(aloop_task *task, aloop_op *op))
 {
-    aloop_waiter *waiter;
+    aloop_waiter *waiter = aloop_waitlist_first(&side->waiting);
 
-    while (side->promised_count < available &&
-           (waiter = aloop_waitlist_first(&side->waiting)) != NULL) {
-        aloop_waiter_unlink(waiter);
-        aloop_waitlist_push(&side->promised, waiter);
-        side->promised_count++;
-        set_state(op_of_waiter(waiter), WAITER_PROMISED);
-        waiter->notify(waiter);
-    }
-}
-
-static inline void side_promise(aloop_queue_side *side, size_t available)
-{
     /* Mostly nobody waits: not on both sides at once. */
-    if (!aloop_waitlist_is_empty(&side->waiting) && side->promised_count < available)
-        side_promise_to_waiters(side, available);
-}
-
-/* The operation ends here, and what it was promised is not any more. */
-static void side_leave(aloop_queue_side *side, aloop_op *op)
-{
-    if (state_of(op) == WAITER_PROMISED)
-        side->promised_count--;
-    aloop_waiter_unlink(&op->waiter);
-    set_state(op, WAITER_RELEASED);
-}
-
-/* Is it this operation's turn? Otherwise it waits. */
-static inline bool side_admits(aloop_queue_side *side, aloop_op *op, size_t available)
-{
-    switch (state_of(op)) {
-    case WAITER_PROMISED:
-        side_leave(side, op);
-        return true;
-    case WAITER_NEW:
-        if (available > 0 && side->promised_count == 0)
-            return true;
-        set_state(op, WAITER_WAITING);
-        aloop_waitlist_push(&side->waiting, &op->waiter);
-        side_promise(side, available);
-        return false;
-    default:
-        return false;
-    }
-}
-
-/* The operation is given up, and is in no list any more. */
-static void side_forget(aloop_queue_side *side, aloop_op *op, size_t available)
-{
-    if (state_of(op) != WAITER_PROMISED)
+    if (waiter == NULL)
         return;
+    aloop_waiter_unlink(waiter);
+    aloop_waitlist_push(&side->promised, waiter);
+    side->promised_count++;
+    op_of_waiter(waiter)->poll = promised;
+    waiter_wake(waiter);
+}
+
+/* There is too little for a newcomer, as the rest is promised. */
+static inline aloop_poll side_wait(aloop_queue_side *side, aloop_op *op,
+                                   aloop_poll (*waiting)(aloop_task *task, aloop_op *op))
+{
+    op->poll = waiting;
+    aloop_waitlist_push(&side->waiting, &op->waiter);
+    return ALOOP_PENDING;
+}
+
+/* There is enough for a newcomer, but those in front have not taken theirs yet. */
+static NOINLINE aloop_poll side_wait_promised(aloop_queue_side *side, aloop_op *op,
+                                              aloop_poll (*promised)(aloop_task *task,
+                                                                     aloop_op *op))
+{
+    /* Nobody else waits: each would have been promised what there is. */
+    aloop_waitlist_push(&side->waiting, &op->waiter);
+    side_promise(side, promised);
+    return ALOOP_PENDING;
+}
+
+/* The operation ends here, and holds a promise no longer. */
+static inline void side_redeem(aloop_queue_side *side, aloop_op *op)
+{
     side->promised_count--;
-    side_promise(side, available);
+    aloop_waiter_unlink(&op->waiter);
 }
 
 static size_t places(const aloop_queue *queue)
@@ -105,15 +86,13 @@ static size_t places(const aloop_queue *queue)
 
 /* --- items --- */
 
-/* Makes room for one more item in a queue that has fewer than its limit. */
-static int make_room(aloop_queue *queue)
+/* A queue without a bound is full. 0 or -ENOMEM. */
+static NOINLINE int grow(aloop_queue *queue)
 {
     size_t old_capacity = queue->capacity;
     size_t capacity;
     void *slots;
 
-    if (ALOOP_LIKELY(queue->count < old_capacity))
-        return 0;
     capacity = memory_grown_capacity(old_capacity + 1, UNBOUNDED_MIN, queue->stride);
     if (capacity == 0)
         return -ENOMEM;
@@ -128,77 +107,120 @@ static int make_room(aloop_queue *queue)
     return 0;
 }
 
-static int add_item(aloop_queue *queue, const void *element)
+static inline int add_item(aloop_queue *queue, const void *element)
 {
-    int error = make_room(queue);
-
-    if (error < 0)
-        return error;
-    queue->order->push(queue, element);
+    if (ALOOP_UNLIKELY(queue->count == queue->capacity) && grow(queue) < 0)
+        return -ENOMEM;
+    queue_push(queue, element);
     queue->count++;
     queue->unfinished++;
-    side_promise(&queue->getters, queue->count);
+    side_promise(&queue->getters, get_promised_poll);
     return 0;
 }
 
-static void take_item(aloop_queue *queue, void *out)
+static inline void take_item(aloop_queue *queue, void *out)
 {
-    queue->order->pop(queue, out);
+    queue_pop(queue, out);
     queue->count--;
-    side_promise(&queue->putters, places(queue));
+    side_promise(&queue->putters, put_promised_poll);
     if (ALOOP_UNLIKELY(queue->is_shutdown) && queue->count == 0)
         waiters_notify(&queue->getters.waiting);
 }
 
 /* --- operations --- */
 
-/* -ALOOP_EWRONGLOOP, or -ALOOP_ESHUTDOWN from a queue that has been given back. */
-static int check(const aloop_queue *queue, const aloop_task *task)
+static inline bool is_of_loop(const aloop_queue *queue, const aloop_task *task)
 {
-    if (ALOOP_UNLIKELY(queue == NULL))
-        return -ALOOP_ESHUTDOWN;
-    return ALOOP_LIKELY(queue->loop == task->future.loop) ? 0 : -ALOOP_EWRONGLOOP;
+    return ALOOP_LIKELY(queue->loop == task->future.loop);
 }
 
 aloop_poll aloop_queue_put_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_queue *queue = op->arg[0].pointer;
-    int error = check(queue, task);
 
-    if (error < 0)
-        return error;
-    if (ALOOP_UNLIKELY(queue->is_shutdown)) {
-        side_leave(&queue->putters, op);
+    if (!is_of_loop(queue, task))
+        return -ALOOP_EWRONGLOOP;
+    if (ALOOP_UNLIKELY(queue->is_shutdown))
         return -ALOOP_ESHUTDOWN;
-    }
-    return side_admits(&queue->putters, op, places(queue)) ? add_item(queue, op->arg[1].data)
-                                                           : ALOOP_PENDING;
+    if (places(queue) <= queue->putters.promised_count)
+        return side_wait(&queue->putters, op, put_waiting_poll);
+    if (ALOOP_UNLIKELY(queue->putters.promised_count > 0))
+        return side_wait_promised(&queue->putters, op, put_promised_poll);
+    return add_item(queue, op->arg[1].data);
+}
+
+static aloop_poll put_waiting_poll(aloop_task *task, aloop_op *op)
+{
+    const aloop_queue *queue = op->arg[0].data;
+
+    (void)task;
+    return queue == NULL || queue->is_shutdown ? -ALOOP_ESHUTDOWN : ALOOP_PENDING;
+}
+
+static aloop_poll put_promised_poll(aloop_task *task, aloop_op *op)
+{
+    aloop_queue *queue = op->arg[0].pointer;
+
+    (void)task;
+    if (ALOOP_UNLIKELY(queue == NULL))
+        return -ALOOP_ESHUTDOWN;
+    side_redeem(&queue->putters, op);
+    if (ALOOP_UNLIKELY(queue->is_shutdown))
+        return -ALOOP_ESHUTDOWN;
+    return add_item(queue, op->arg[1].data);
 }
 
 aloop_poll aloop_queue_get_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_queue *queue = op->arg[0].pointer;
-    int error = check(queue, task);
 
-    if (error < 0)
-        return error;
-    if (ALOOP_UNLIKELY(queue->is_shutdown) && queue->count == 0) {
-        side_leave(&queue->getters, op);
-        return -ALOOP_ESHUTDOWN;
+    if (!is_of_loop(queue, task))
+        return -ALOOP_EWRONGLOOP;
+    if (queue->count <= queue->getters.promised_count) {
+        if (ALOOP_UNLIKELY(queue->is_shutdown) && queue->count == 0)
+            return -ALOOP_ESHUTDOWN;
+        return side_wait(&queue->getters, op, get_waiting_poll);
     }
-    if (!side_admits(&queue->getters, op, queue->count))
-        return ALOOP_PENDING;
+    if (ALOOP_UNLIKELY(queue->getters.promised_count > 0))
+        return side_wait_promised(&queue->getters, op, get_promised_poll);
     take_item(queue, op->arg[1].pointer);
     return 0;
 }
 
+static aloop_poll get_waiting_poll(aloop_task *task, aloop_op *op)
+{
+    const aloop_queue *queue = op->arg[0].data;
+
+    (void)task;
+    return queue == NULL || (queue->is_shutdown && queue->count == 0) ? -ALOOP_ESHUTDOWN
+                                                                      : ALOOP_PENDING;
+}
+
+static aloop_poll get_promised_poll(aloop_task *task, aloop_op *op)
+{
+    aloop_queue *queue = op->arg[0].pointer;
+
+    (void)task;
+    if (ALOOP_UNLIKELY(queue == NULL))
+        return -ALOOP_ESHUTDOWN;
+    side_redeem(&queue->getters, op);
+    /* A shutdown has thrown the item away. */
+    if (ALOOP_UNLIKELY(queue->count == 0))
+        return -ALOOP_ESHUTDOWN;
+    take_item(queue, op->arg[1].pointer);
+    return 0;
+}
+
+/* Who is given up with a promise passes it on: it is out of its list already. */
 static void put_drop(aloop_task *task, aloop_op *op)
 {
     aloop_queue *queue = op->arg[0].pointer;
 
     (void)task;
-    if (queue != NULL)
-        side_forget(&queue->putters, op, places(queue));
+    if (queue == NULL || op->poll != put_promised_poll)
+        return;
+    queue->putters.promised_count--;
+    side_promise(&queue->putters, put_promised_poll);
 }
 
 static void get_drop(aloop_task *task, aloop_op *op)
@@ -206,8 +228,10 @@ static void get_drop(aloop_task *task, aloop_op *op)
     aloop_queue *queue = op->arg[0].pointer;
 
     (void)task;
-    if (queue != NULL)
-        side_forget(&queue->getters, op, queue->count);
+    if (queue == NULL || op->poll != get_promised_poll)
+        return;
+    queue->getters.promised_count--;
+    side_promise(&queue->getters, get_promised_poll);
 }
 
 static void queue_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
@@ -217,7 +241,7 @@ static void queue_describe(const aloop_task *task, const aloop_op *op, aloop_op_
     (void)task;
     if (queue == NULL)
         return;
-    if (op->poll == aloop_queue_join_poll_)
+    if (op->type == &aloop_queue_join_type_)
         (void)snprintf(details->text, sizeof details->text, "%zu items unfinished",
                        queue->unfinished);
     else if (queue->limit == SIZE_MAX)
@@ -249,15 +273,24 @@ int aloop_queue_get_nowait(aloop_queue *queue, void *out_element)
 
 /* --- work --- */
 
+static aloop_poll join_released_poll(aloop_task *task, aloop_op *op)
+{
+    (void)task;
+    (void)op;
+    return 0;
+}
+
 /* All is done: that is what counts for those who wait now, even if there is work again by the time
    they run. */
 static void release_joiners(aloop_queue *queue)
 {
-    aloop_link *head = &queue->joiners.head;
+    aloop_waiter *waiter;
 
-    for (aloop_link *link = head->next; link != NULL && link != head; link = link->next)
-        set_state(op_of_waiter(CONTAINER_OF(link, aloop_waiter, link)), WAITER_RELEASED);
-    waiters_notify(&queue->joiners);
+    while ((waiter = aloop_waitlist_first(&queue->joiners)) != NULL) {
+        aloop_waiter_unlink(waiter);
+        op_of_waiter(waiter)->poll = join_released_poll;
+        waiter_wake(waiter);
+    }
 }
 
 int aloop_queue_task_done(aloop_queue *queue)
@@ -272,11 +305,12 @@ int aloop_queue_task_done(aloop_queue *queue)
 aloop_poll aloop_queue_join_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_queue *queue = op->arg[0].pointer;
-    int error = state_of(op) == WAITER_RELEASED ? 0 : check(queue, task);
 
-    if (error < 0 || state_of(op) == WAITER_RELEASED || queue->unfinished == 0)
-        return error;
-    return aloop_op_wait(op, &queue->joiners);
+    if (queue == NULL)
+        return -ALOOP_ESHUTDOWN;
+    if (!is_of_loop(queue, task))
+        return -ALOOP_EWRONGLOOP;
+    return queue->unfinished == 0 ? 0 : aloop_op_wait(op, &queue->joiners);
 }
 
 const aloop_op_type aloop_queue_join_type_ = {.name = "queue join", .describe = queue_describe};

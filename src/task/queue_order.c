@@ -8,26 +8,6 @@
 
 /* --- first in, first out --- */
 
-/* The slot of the n-th oldest item, or of the next one to come. */
-static unsigned char *ring_slot(const aloop_queue *queue, size_t n)
-{
-    size_t index = queue->head + n;
-
-    return queue_slot(queue, index >= queue->capacity ? index - queue->capacity : index);
-}
-
-static void fifo_push(aloop_queue *queue, const void *element)
-{
-    element_copy(ring_slot(queue, queue->count), element, queue->element_size);
-}
-
-static void fifo_pop(aloop_queue *queue, void *out)
-{
-    element_copy(out, ring_slot(queue, 0), queue->element_size);
-    if (++queue->head == queue->capacity)
-        queue->head = 0;
-}
-
 /* The ring was full: from its head to the end of the old array, items move to the end of the new
    one, which is at least twice as long. */
 static void fifo_grown(aloop_queue *queue, size_t old_capacity)
@@ -41,12 +21,11 @@ static void fifo_grown(aloop_queue *queue, size_t old_capacity)
     queue->head = head;
 }
 
-static const struct aloop_queue_order fifo = {
-    .push = fifo_push, .pop = fifo_pop, .grown = fifo_grown};
+const struct aloop_queue_order queue_fifo = {.grown = fifo_grown};
 
 int aloop_queue_init(aloop_queue *queue, aloop *loop, size_t element_size, int64_t maxsize)
 {
-    return queue_init(queue, loop, &fifo, element_size, element_size, maxsize);
+    return queue_init(queue, loop, &queue_fifo, element_size, element_size, maxsize);
 }
 
 /* --- last in, first out --- */

@@ -3,14 +3,14 @@ set(file ${CMAKE_CURRENT_LIST_DIR}/../test_interleave_queue.c)
 
 # Who was promised an item and is cancelled does not pass it on.
 aloop_add_mutant(queue ${file} queue src/task/queue.c
-    "    side->promised_count--;
-    side_promise(side, available);"
-    "    side->promised_count--;")
+    "    queue->getters.promised_count--;
+    side_promise(&queue->getters, get_promised_poll);"
+    "    queue->getters.promised_count--;")
 
-# A newcomer takes what is promised to others.
+# What is promised to others is promised to a newcomer as well.
 aloop_add_mutant(queue_barging ${file} queue src/task/queue.c
-    "if (available > 0 && side->promised_count == 0)"
-    "if (available > 0)")
+    "if (queue->count <= queue->getters.promised_count) {"
+    "if (queue->count == 0) {")
 
 aloop_add_mutant(lifo_queue ${file} lifo_queue src/task/queue_order.c
     "queue_slot(queue, queue->count - 1)"
