@@ -9,21 +9,39 @@ static size_t set_size(size_t count)
     return sizeof(struct future_set) + count * sizeof(struct watched);
 }
 
-int futures_check(const aloop_task *task, const struct futures *futures)
+/* One look at each, for there may be many, and `are_tasks` known when this is compiled. */
+static ALWAYS_INLINE int look_at_each(const aloop_task *task, const struct futures *futures,
+                                      bool are_tasks, struct futures_state *out_state)
+{
+    const struct futures these = {futures->array, futures->count, are_tasks};
+    struct futures_state state = {0};
+
+    for (size_t i = 0; i < these.count; i++) {
+        const struct aloop_future *future = future_at(&these, i);
+
+        if (ALOOP_UNLIKELY(future == &task->future))
+            return -EDEADLK;
+        if (ALOOP_UNLIKELY(future->loop != task->future.loop) && future->loop != NULL)
+            return -ALOOP_EWRONGLOOP;
+        if (!future_is_done(future))
+            continue;
+        state.done++;
+        if (future_has_failed(future))
+            state.has_failure = true;
+    }
+    *out_state = state;
+    return 0;
+}
+
+int futures_check(const aloop_task *task, const struct futures *futures,
+                  struct futures_state *out_state)
 {
     size_t count = futures->count;
 
     if (count == 0 || count > (SIZE_MAX - sizeof(struct future_set)) / sizeof(struct watched))
         return -EINVAL;
-    for (size_t i = 0; i < count; i++) {
-        const struct aloop_future *future = future_at(futures, i);
-
-        if (future == &task->future)
-            return -EDEADLK;
-        if (future->loop != NULL && future->loop != task->future.loop)
-            return -ALOOP_EWRONGLOOP;
-    }
-    return 0;
+    return futures->are_tasks ? look_at_each(task, futures, true, out_state)
+                              : look_at_each(task, futures, false, out_state);
 }
 
 bool future_set_is_settled(const struct future_set *set)

@@ -48,8 +48,15 @@ static inline bool future_has_failed(const struct aloop_future *future)
     return future->state == FUTURE_FINISHED && future->result < 0;
 }
 
+/* How they stand. */
+struct futures_state {
+    size_t done;
+    bool has_failure;
+};
+
 /* Can the task wait for these? 0, -EINVAL, -ALOOP_EWRONGLOOP, -EDEADLK. */
-int futures_check(const aloop_task *task, const struct futures *futures);
+int futures_check(const aloop_task *task, const struct futures *futures,
+                  struct futures_state *out_state);
 /* A set of them for `op` of the task, NULL if there is no memory. */
 struct future_set *future_set_new(aloop_task *task, aloop_op *op, const struct futures *futures,
                                   aloop_return_when when);

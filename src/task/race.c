@@ -80,8 +80,9 @@ static const aloop_op_type race_type = {.name = "race", .fanout = no_fanout};
 static aloop_poll race_begin(aloop_task *task, aloop_op *op, bool are_tasks)
 {
     struct futures futures = {op->arg[FUTURES].data, op->arg[COUNT].size, are_tasks};
+    struct futures_state state;
     struct future_set *set;
-    int error = futures_check(task, &futures);
+    int error = futures_check(task, &futures, &state);
 
     if (error < 0)
         return error;

@@ -49,21 +49,10 @@ static const aloop_op_type waiting_type = {
     .name = "wait", .drop = wait_drop, .describe = wait_describe};
 static const aloop_op_type wait_type = {.name = "wait"};
 
-/* Before anything is set up: how many are done, and is that enough? */
-static bool is_enough(const struct futures *futures, aloop_return_when when, int64_t *out_done)
+static bool is_enough(const struct futures_state *state, size_t count, aloop_return_when when)
 {
-    bool has_failure = false;
-    int64_t done = 0;
-
-    for (size_t i = 0; i < futures->count; i++) {
-        const struct aloop_future *future = future_at(futures, i);
-
-        done += future_is_done(future);
-        has_failure = has_failure || future_has_failed(future);
-    }
-    *out_done = done;
-    return (size_t)done == futures->count || (when == ALOOP_FIRST_COMPLETED && done > 0) ||
-           (when == ALOOP_FIRST_EXCEPTION && has_failure);
+    return state->done == count || (when == ALOOP_FIRST_COMPLETED && state->done > 0) ||
+           (when == ALOOP_FIRST_EXCEPTION && state->has_failure);
 }
 
 static aloop_poll wait_begin(aloop_task *task, aloop_op *op, bool are_tasks)
@@ -71,16 +60,16 @@ static aloop_poll wait_begin(aloop_task *task, aloop_op *op, bool are_tasks)
     struct futures futures = {op->arg[FUTURES].data, op->arg[COUNT].size, are_tasks};
     aloop_return_when when = (aloop_return_when)op->arg[WHEN].number;
     aloop_ns timeout = op->arg[DEADLINE].number;
+    struct futures_state state;
     struct future_set *set;
-    int64_t done;
-    int error = futures_check(task, &futures);
+    int error = futures_check(task, &futures, &state);
 
     if (error < 0)
         return error;
     if (when < ALOOP_ALL_COMPLETED || when > ALOOP_FIRST_EXCEPTION)
         return -EINVAL;
-    if (is_enough(&futures, when, &done) || timeout <= 0)
-        return done;
+    if (is_enough(&state, futures.count, when) || timeout <= 0)
+        return (int64_t)state.done;
     set = future_set_new(task, op, &futures, when);
     if (set == NULL)
         return -ENOMEM;
