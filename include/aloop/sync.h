@@ -100,6 +100,9 @@ static inline bool aloop_hold_is_held(const aloop_hold *hold)
     return hold->scope.task != NULL;
 }
 
+/* A part of aloop_lock_enter(). */
+ALOOP_API aloop_poll aloop_lock_enter_poll_(aloop_task *task, aloop_op *op);
+
 /*
  * Acquires a lock for the rest of the coroutine: asyncio's `async with lock`.
  *
@@ -107,7 +110,16 @@ static inline bool aloop_hold_is_held(const aloop_hold *hold)
  *
  * The outcome is 0; -EBUSY if `hold` holds something already.
  */
-ALOOP_API aloop_op aloop_lock_enter(aloop_lock *lock, aloop_hold *hold);
+static inline aloop_op aloop_lock_enter(aloop_lock *lock, aloop_hold *hold)
+{
+    aloop_op op = ALOOP_ZERO_;
+
+    op.poll = aloop_lock_enter_poll_;
+    op.type = &aloop_lock_type_;
+    op.arg[0].pointer = lock;
+    op.arg[2].pointer = hold;
+    return op;
+}
 
 /* Gives back what is held, before the coroutine ends. Returns 0; -EPERM if it holds nothing. */
 ALOOP_API int aloop_hold_release(aloop_hold *hold);
@@ -125,9 +137,32 @@ typedef struct aloop_rwlock {
     bool is_writing;
 } aloop_rwlock;
 
+/* The parts of the operations below. */
+ALOOP_API aloop_poll aloop_rwlock_read_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API aloop_poll aloop_rwlock_write_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API extern const aloop_op_type aloop_rwlock_read_type_;
+ALOOP_API extern const aloop_op_type aloop_rwlock_write_type_;
+
 /* Waits until the task may read, or write. The outcome is 0. */
-ALOOP_API aloop_op aloop_rwlock_acquire_read(aloop_rwlock *lock);
-ALOOP_API aloop_op aloop_rwlock_acquire_write(aloop_rwlock *lock);
+static inline aloop_op aloop_rwlock_acquire_read(aloop_rwlock *lock)
+{
+    aloop_op op = ALOOP_ZERO_;
+
+    op.poll = aloop_rwlock_read_poll_;
+    op.type = &aloop_rwlock_read_type_;
+    op.arg[0].pointer = lock;
+    return op;
+}
+
+static inline aloop_op aloop_rwlock_acquire_write(aloop_rwlock *lock)
+{
+    aloop_op op = ALOOP_ZERO_;
+
+    op.poll = aloop_rwlock_write_poll_;
+    op.type = &aloop_rwlock_write_type_;
+    op.arg[0].pointer = lock;
+    return op;
+}
 
 /* The same if it need not wait, and nobody does. True if it did. */
 ALOOP_API ALOOP_CHECKED bool aloop_rwlock_try_acquire_read(aloop_rwlock *lock);

@@ -64,11 +64,38 @@ static inline int grant_check_loop(aloop **loop_of_it, bool is_free, const aloop
 /* The lock, which is locked, goes to the next, or becomes free. */
 void lock_hand_on(aloop_lock *lock);
 
-/* --- hold.c --- */
-/* `hold` now holds `what`, for the coroutine that runs in `task`. */
-void hold_enter(aloop_task *task, aloop_hold *hold, void *what,
-                void (*give_back)(aloop_hold *hold));
+/* --- holding, which hold.c gives back --- */
+
+/* `hold` now holds `what`, for the coroutine that runs in `task`. A scope that never fires needs
+   only its place among the others. */
+static inline void hold_enter(aloop_task *task, aloop_hold *hold, void *what,
+                              void (*give_back)(aloop_hold *hold))
+{
+    aloop_scope *scope = &hold->scope;
+
+    scope->outer = task->scope;
+    scope->task = task;
+    scope->frame = task->frame;
+    scope->kind = SCOPE_HOLD;
+    scope->flags = 0;
+    hold->what = what;
+    hold->give_back = give_back;
+    task->frame->flags |= FRAME_HAS_SCOPE;
+    task->scope = scope;
+}
+
 /* It holds nothing. */
-void hold_leave(aloop_hold *hold);
+static inline void hold_leave(aloop_hold *hold)
+{
+    aloop_scope *scope = &hold->scope;
+
+    /* Unless the program gives back in another order than it got. */
+    if (ALOOP_UNLIKELY(scope->task->scope != scope)) {
+        scope_leave(scope);
+        return;
+    }
+    scope->task->scope = scope->outer;
+    scope->task = NULL;
+}
 
 #endif

@@ -4,23 +4,11 @@
  */
 #include "task/grant.h"
 
-void hold_enter(aloop_task *task, aloop_hold *hold, void *what, void (*give_back)(aloop_hold *hold))
-{
-    scope_enter_untimed(task, &hold->scope, SCOPE_HOLD);
-    hold->what = what;
-    hold->give_back = give_back;
-}
-
-void hold_leave(aloop_hold *hold)
-{
-    scope_leave(&hold->scope);
-}
-
 void hold_end(aloop_scope *scope)
 {
     aloop_hold *hold = CONTAINER_OF(scope, aloop_hold, scope);
 
-    scope_leave(scope);
+    hold_leave(hold);
     hold->give_back(hold);
 }
 

@@ -76,12 +76,12 @@ static void lock_give_back(aloop_hold *hold)
     (void)aloop_lock_release(hold->what);
 }
 
-static aloop_poll lock_enter_poll(aloop_task *task, aloop_op *op)
+aloop_poll aloop_lock_enter_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_hold *hold = op->arg[2].pointer;
     aloop_poll outcome;
 
-    if (aloop_hold_is_held(hold)) {
+    if (ALOOP_UNLIKELY(aloop_hold_is_held(hold))) {
         lock_drop(task, op);
         return -EBUSY;
     }
@@ -89,11 +89,4 @@ static aloop_poll lock_enter_poll(aloop_task *task, aloop_op *op)
     if (outcome == 0)
         hold_enter(task, hold, op->arg[0].pointer, lock_give_back);
     return outcome;
-}
-
-aloop_op aloop_lock_enter(aloop_lock *lock, aloop_hold *hold)
-{
-    return (aloop_op){.poll = lock_enter_poll,
-                      .type = &aloop_lock_type_,
-                      .arg = {{.pointer = lock}, {.number = 0}, {.pointer = hold}}};
 }

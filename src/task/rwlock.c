@@ -28,7 +28,7 @@ static void let_in(aloop_rwlock *lock, bool is_writer)
 
 static bool is_writer(const aloop_op *op)
 {
-    return op->arg[2].number != 0;
+    return op->type == &aloop_rwlock_write_type_;
 }
 
 static void let_in_who_waits(aloop_rwlock *lock)
@@ -41,7 +41,7 @@ static void let_in_who_waits(aloop_rwlock *lock)
     }
 }
 
-static aloop_poll rwlock_poll(aloop_task *task, aloop_op *op)
+static inline aloop_poll rwlock_poll(aloop_task *task, aloop_op *op, bool to_write)
 {
     aloop_rwlock *lock = op->arg[0].pointer;
     int error;
@@ -51,10 +51,20 @@ static aloop_poll rwlock_poll(aloop_task *task, aloop_op *op)
     error = grant_check_loop(&lock->loop, is_free(lock), task);
     if (error < 0)
         return error;
-    if (!aloop_waitlist_is_empty(&lock->waiters) || !lets_in(lock, is_writer(op)))
+    if (!aloop_waitlist_is_empty(&lock->waiters) || !lets_in(lock, to_write))
         return aloop_op_wait(op, &lock->waiters);
-    let_in(lock, is_writer(op));
+    let_in(lock, to_write);
     return 0;
+}
+
+aloop_poll aloop_rwlock_read_poll_(aloop_task *task, aloop_op *op)
+{
+    return rwlock_poll(task, op, false);
+}
+
+aloop_poll aloop_rwlock_write_poll_(aloop_task *task, aloop_op *op)
+{
+    return rwlock_poll(task, op, true);
 }
 
 static void rwlock_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
@@ -80,22 +90,10 @@ static void rwlock_drop(aloop_task *task, aloop_op *op)
     let_in_who_waits(lock);
 }
 
-static const aloop_op_type read_type = {
+const aloop_op_type aloop_rwlock_read_type_ = {
     .name = "read lock", .drop = rwlock_drop, .describe = rwlock_describe};
-static const aloop_op_type write_type = {
+const aloop_op_type aloop_rwlock_write_type_ = {
     .name = "write lock", .drop = rwlock_drop, .describe = rwlock_describe};
-
-aloop_op aloop_rwlock_acquire_read(aloop_rwlock *lock)
-{
-    return (aloop_op){.poll = rwlock_poll, .type = &read_type, .arg = {{.pointer = lock}}};
-}
-
-aloop_op aloop_rwlock_acquire_write(aloop_rwlock *lock)
-{
-    return (aloop_op){.poll = rwlock_poll,
-                      .type = &write_type,
-                      .arg = {{.pointer = lock}, {.number = 0}, {.number = 1}}};
-}
 
 static bool try_acquire(aloop_rwlock *lock, bool to_write)
 {

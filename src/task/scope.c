@@ -163,6 +163,8 @@ aloop_ns scope_deadline(const aloop_scope *scope)
 {
     const struct timer *timer = (const struct timer *)(const void *)scope->timer;
 
+    if (!(scope->flags & SCOPE_TIMED))
+        return ALOOP_NEVER;
     return timer_is_armed(timer) || scope->flags & SCOPE_FIRED ? timer_deadline(timer)
                                                                : ALOOP_NEVER;
 }

@@ -13,18 +13,20 @@ aloop_add_mutant(rwlock ${locks} rwlock src/task/rwlock.c
     let_in_who_waits(lock);
 }
 
-static const"
+const"
     "        lock->readers--;
     if (grant_of(op) == GRANT_GIVEN)
         let_in_who_waits(lock);
 }
 
-static const")
+const")
 
 # Readers overtake the writer that waits.
 aloop_add_mutant(rwlock_barging ${locks} rwlock src/task/rwlock.c
-    "    if (!aloop_waitlist_is_empty(&lock->waiters) || !lets_in(lock, is_writer(op)))"
-    "    if (!lets_in(lock, is_writer(op)))")
+    "    if (!aloop_waitlist_is_empty(&lock->waiters) || !lets_in(lock, to_write))
+        return aloop_op_wait"
+    "    if (!lets_in(lock, to_write))
+        return aloop_op_wait")
 
 # Only the first of those who wait hears of the event.
 aloop_add_mutant(event ${others} event src/task/event.c
