@@ -40,20 +40,11 @@ static aloop_poll case_time_is_up(aloop_task *task, aloop_op *op)
     return -ETIMEDOUT;
 }
 
-/* As the await of a single operation: see task_ask(). */
-static aloop_poll case_ask(aloop_task *task, aloop_op *op)
+/* It has a time limit, and is pending. */
+static NOINLINE aloop_poll case_sees_to_deadline(aloop_task *task, aloop_op *op)
 {
     aloop_ns now = task->future.loop->now;
-    aloop_poll outcome = op->poll(task, op);
 
-    if (outcome == -ECANCELED && op->flags & OP_TIMED_OUT)
-        outcome = -ETIMEDOUT;
-    if (outcome != ALOOP_PENDING) {
-        aloop_waiter_unlink(&op->waiter);
-        return outcome;
-    }
-    if (!(op->flags & OP_HAS_TIMEOUT))
-        return ALOOP_PENDING;
     if (!(op->flags & OP_DEADLINE_SET)) {
         op->timeout = op->timeout > 0 ? time_add(now, op->timeout) : now;
         op->flags |= OP_DEADLINE_SET;
@@ -61,61 +52,69 @@ static aloop_poll case_ask(aloop_task *task, aloop_op *op)
     return now >= op->timeout ? case_time_is_up(task, op) : aloop_op_wait_until(task, op->timeout);
 }
 
+/* As the await of a single operation: see step.c. */
+static inline aloop_poll case_ask(aloop_task *task, aloop_op *op)
+{
+    aloop_poll outcome = op->poll(task, op);
+
+    if (outcome == ALOOP_PENDING)
+        return ALOOP_UNLIKELY(op->flags & OP_HAS_TIMEOUT) ? case_sees_to_deadline(task, op)
+                                                           : ALOOP_PENDING;
+    aloop_waiter_unlink(&op->waiter);
+    return outcome == -ECANCELED && op->flags & OP_TIMED_OUT ? -ETIMEDOUT : outcome;
+}
+
 /* --- all of them --- */
 
-static size_t case_at(const aloop_op *op, size_t step)
+static inline aloop_select_case *first_case(const aloop_op *op)
 {
-    size_t count = op->arg[COUNT].size;
-    size_t first = (size_t)op->arg[FIRST].number;
-
-    return step < count - first ? first + step : step - (count - first);
+    return (aloop_select_case *)op->arg[CASES].pointer + op->arg[FIRST].number;
 }
 
-/* Gives up the cases from step `begin` to `end`, in the order they are asked, but not `spared`. */
-static void drop_cases(aloop_task *task, const aloop_op *op, size_t end, size_t spared)
+/* They go round. */
+static inline aloop_select_case *case_after(const aloop_op *op, aloop_select_case *one)
 {
     aloop_select_case *cases = op->arg[CASES].pointer;
 
-    for (size_t step = 0; step < end; step++) {
-        if (step != spared)
-            case_drop(task, &cases[case_at(op, step)].op);
-    }
+    return one + 1 == cases + op->arg[COUNT].size ? cases : one + 1;
 }
 
-/* The case asked in this step has completed; those up to `started` were pending. */
-static aloop_poll select_is_over(aloop_task *task, aloop_op *op, size_t step, size_t started)
+/* One case has completed; so many, the first in the order they are asked, have begun. Gives up the
+   others. */
+static aloop_poll select_is_over(aloop_task *task, const aloop_op *op,
+                                 const aloop_select_case *winner, size_t begun)
 {
-    aloop_select_case *cases = op->arg[CASES].pointer;
+    const aloop_select_case *cases = op->arg[CASES].pointer;
+    aloop_select_case *one = first_case(op);
 
-    drop_cases(task, op, started, step);
-    /* An operation that owns a reference drops it also if it was not even begun. */
-    for (size_t i = started > step ? started : step + 1; i < op->arg[COUNT].size; i++) {
-        if (cases[case_at(op, i)].op.flags & OP_UNREF)
-            case_drop(task, &cases[case_at(op, i)].op);
+    for (size_t i = 0; i < op->arg[COUNT].size; i++, one = case_after(op, one)) {
+        /* An operation that owns a reference drops it also if it was not even begun. */
+        if (one != winner && (i < begun || one->op.flags & OP_UNREF))
+            case_drop(task, &one->op);
     }
     if (timer_is_armed(&task->timer))
         timers_cancel(&task->future.loop->timers, &task->timer);
-    return (aloop_poll)case_at(op, step);
+    return winner - cases;
 }
 
 static aloop_poll select_poll(aloop_task *task, aloop_op *op)
 {
-    aloop_select_case *cases = op->arg[CASES].pointer;
-    size_t count = op->arg[COUNT].size;
+    aloop_select_case *one = first_case(op);
 
-    for (size_t step = 0; step < count; step++) {
-        aloop_select_case *one = &cases[case_at(op, step)];
-
+    for (size_t i = 0; i < op->arg[COUNT].size; i++, one = case_after(op, one)) {
         one->result = case_ask(task, &one->op);
         if (one->result != ALOOP_PENDING)
-            return select_is_over(task, op, step, count);
+            return select_is_over(task, op, one, op->arg[COUNT].size);
     }
     return ALOOP_PENDING;
 }
 
 static void select_drop(aloop_task *task, aloop_op *op)
 {
-    drop_cases(task, op, op->arg[COUNT].size, SIZE_MAX);
+    aloop_select_case *one = first_case(op);
+
+    for (size_t i = 0; i < op->arg[COUNT].size; i++, one = case_after(op, one))
+        case_drop(task, &one->op);
 }
 
 static const aloop_op *next_case(const aloop_op *op, void **cursor)
@@ -156,21 +155,21 @@ static bool cases_are_good(const aloop_select_case *cases, size_t count)
 
 static aloop_poll select_begin(aloop_task *task, aloop_op *op)
 {
-    aloop_select_case *cases = op->arg[CASES].pointer;
     size_t count = op->arg[COUNT].size;
+    aloop_select_case *one;
 
-    if (!cases_are_good(cases, count))
+    if (!cases_are_good(op->arg[CASES].pointer, count))
         return -EINVAL;
-    op->arg[FIRST].number = (int64_t)((uint64_t)op->arg[FIRST].number % count);
+    if (op->arg[FIRST].number != 0)
+        op->arg[FIRST].number = (int64_t)((uint64_t)op->arg[FIRST].number % count);
     op->poll = select_poll;
-    for (size_t step = 0; step < count; step++) {
-        aloop_select_case *one = &cases[case_at(op, step)];
-
+    one = first_case(op);
+    for (size_t i = 0; i < count; i++, one = case_after(op, one)) {
         one->task = task;
         one->op.waiter = (aloop_waiter){.notify = case_notify};
         one->result = case_ask(task, &one->op);
         if (one->result != ALOOP_PENDING)
-            return select_is_over(task, op, step, step);
+            return select_is_over(task, op, one, i);
     }
     return ALOOP_PENDING;
 }
