@@ -18,16 +18,24 @@ static inline int find_home(aloop **loop)
     return *loop == NULL ? -ALOOP_ENOLOOP : loop_guard(*loop);
 }
 
-/* Copies an item. Most are a number or a pointer, and are copied without a call. `to` NULL:
-   nowhere. */
-static inline void element_copy(void *to, const void *from, size_t size)
+/* memcpy(), without a call for what most items are: a number, a pointer, or two of them. */
+static inline void copy_bytes(void *to, const void *from, size_t size)
 {
-    if (to == NULL)
-        return;
-    if (size == sizeof(uint64_t))
-        memcpy(to, from, sizeof(uint64_t));
+    if (ALOOP_LIKELY(size == 8))
+        memcpy(to, from, 8);
+    else if (size == 16)
+        memcpy(to, from, 16);
+    else if (size == 4)
+        memcpy(to, from, 4);
     else
         memcpy(to, from, size);
+}
+
+/* Copies an item. `to` NULL: nowhere. */
+static inline void element_copy(void *to, const void *from, size_t size)
+{
+    if (to != NULL)
+        copy_bytes(to, from, size);
 }
 
 static inline aloop_op *op_of_waiter(aloop_waiter *waiter)

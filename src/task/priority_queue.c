@@ -33,78 +33,81 @@ static size_t sequence_offset(const aloop_queue *queue)
     return round_up(queue->element_size, _Alignof(uint64_t));
 }
 
-static uint64_t sequence_at(const aloop_queue *queue, size_t index)
+static uint64_t *sequence_of(const aloop_queue *queue, unsigned char *slot)
 {
-    return *(const uint64_t *)(const void *)(queue_slot(queue, index) + sequence_offset(queue));
+    return (uint64_t *)(void *)(slot + sequence_offset(queue));
 }
 
-static void set_sequence_at(aloop_queue *queue, size_t index, uint64_t sequence)
+/* Does the item that was put under `sequence` come out before the one in `slot`? */
+static inline bool comes_before(const aloop_queue *queue, const void *element, uint64_t sequence,
+                                unsigned char *slot)
 {
-    *(uint64_t *)(void *)(queue_slot(queue, index) + sequence_offset(queue)) = sequence;
+    int order = queue->compare(element, slot);
+
+    return order < 0 || (order == 0 && sequence < *sequence_of(queue, slot));
 }
 
-static void move(aloop_queue *queue, size_t to, size_t from)
+/* Puts an item where there is a hole, or higher up, where it belongs. */
+static inline void fill_hole(aloop_queue *queue, size_t hole, const void *element,
+                             uint64_t sequence)
 {
-    memcpy(queue_slot(queue, to), queue_slot(queue, from), queue->stride);
-}
+    unsigned char *slot = queue_slot(queue, hole);
 
-/* Does the item in slot `a` come out before the one in slot `b`? */
-static bool comes_before(const aloop_queue *queue, size_t a, size_t b)
-{
-    int order = queue->compare(queue_slot(queue, a), queue_slot(queue, b));
+    while (hole > 0) {
+        size_t parent = (hole - 1) / ARITY;
+        unsigned char *above = queue_slot(queue, parent);
 
-    return order < 0 || (order == 0 && sequence_at(queue, a) < sequence_at(queue, b));
+        if (!comes_before(queue, element, sequence, above))
+            break;
+        copy_bytes(slot, above, queue->stride);
+        slot = above;
+        hole = parent;
+    }
+    element_copy(slot, element, queue->element_size);
+    *sequence_of(queue, slot) = sequence;
 }
 
 static void priority_push(aloop_queue *queue, const void *element)
 {
-    size_t hole = queue->count;
-
-    while (hole > 0) {
-        size_t parent = (hole - 1) / ARITY;
-
-        /* Of equals it is the last. */
-        if (queue->compare(element, queue_slot(queue, parent)) >= 0)
-            break;
-        move(queue, hole, parent);
-        hole = parent;
-    }
-    element_copy(queue_slot(queue, hole), element, queue->element_size);
-    set_sequence_at(queue, hole, queue->sequence++);
+    fill_hole(queue, queue->count, element, queue->sequence++);
 }
 
-/* The slot of the child of `index` that comes first, of those below `end`; `end` if it has none. */
-static size_t first_child(const aloop_queue *queue, size_t index, size_t end)
+/* The one that comes out first of the slots from `child` to `end`, of which there are at most as
+   many as an item has children. */
+static inline size_t first_of(const aloop_queue *queue, size_t child, size_t end)
 {
-    size_t child = index * ARITY + 1;
+    unsigned char *slot = queue_slot(queue, child);
+    unsigned char *best_slot = slot;
     size_t best = child;
 
-    if (child >= end)
-        return end;
-    for (size_t i = child + 1; i < end && i < child + ARITY; i++) {
-        if (comes_before(queue, i, best))
-            best = i;
+    while (++child < end) {
+        slot += queue->stride;
+        if (comes_before(queue, slot, *sequence_of(queue, slot), best_slot)) {
+            best = child;
+            best_slot = slot;
+        }
     }
     return best;
 }
 
+/* The hole at the top sinks to the bottom, which the last item then fills: it has come from there,
+   and seldom belongs much higher, so it is not compared on the way down. */
 static void priority_pop(aloop_queue *queue, void *out)
 {
     size_t last = queue->count - 1;
+    unsigned char *last_slot = queue_slot(queue, last);
     size_t hole = 0;
+    size_t child;
 
-    element_copy(out, queue_slot(queue, 0), queue->element_size);
+    element_copy(out, queue->slots, queue->element_size);
     if (last == 0)
         return;
-    for (;;) {
-        size_t child = first_child(queue, hole, last);
-
-        if (child == last || comes_before(queue, last, child))
-            break;
-        move(queue, hole, child);
+    while ((child = hole * ARITY + 1) < last) {
+        child = first_of(queue, child, child + ARITY < last ? child + ARITY : last);
+        copy_bytes(queue_slot(queue, hole), queue_slot(queue, child), queue->stride);
         hole = child;
     }
-    move(queue, hole, last);
+    fill_hole(queue, hole, last_slot, *sequence_of(queue, last_slot));
 }
 
 static const struct aloop_queue_order by_priority = {.push = priority_push, .pop = priority_pop};

@@ -18,7 +18,7 @@ aloop_add_mutant(lifo_queue ${file} lifo_queue src/task/queue_order.c
 
 # Equal items come out in any order.
 aloop_add_mutant(priority_queue ${file} priority_queue src/task/priority_queue.c
-    "order < 0 || (order == 0 && sequence_at(queue, a) < sequence_at(queue, b))"
+    "order < 0 || (order == 0 && sequence < *sequence_of(queue, slot))"
     "order <= 0")
 
 # A sender that goes without a word leaves the receiver waiting.
