@@ -42,9 +42,22 @@ typedef struct aloop_group {
  */
 ALOOP_API void aloop_group_init(aloop_group *group);
 
+/* A part of aloop_group_start(). */
+ALOOP_API aloop_poll aloop_group_start_poll_(aloop_task *task, aloop_op *op);
+
 /* The functions of the macros below. */
-ALOOP_API aloop_op aloop_group_start_op(aloop_group *group, const aloop_coro *coro,
-                                        const void *frame);
+static inline aloop_op aloop_group_start_op(aloop_group *group, const aloop_coro *coro,
+                                            const void *frame)
+{
+    aloop_op op = ALOOP_ZERO_;
+
+    op.poll = aloop_group_start_poll_;
+    op.arg[0].pointer = group;
+    op.arg[1].data = coro;
+    op.arg[2].data = frame;
+    return op;
+}
+
 ALOOP_API aloop_op aloop_group_start_and_wait_op(aloop_group *group, const aloop_coro *coro,
                                                  const void *frame);
 

@@ -118,7 +118,7 @@ int aloop_as_completed_add_future(aloop_as_completed *it, aloop_future *future)
         return -ENOMEM;
     *entry = (struct entry){.waiter.notify = entry_notify,
                             .it = it,
-                            .future = aloop_future_ref(future),
+                            .future = future_ref(future),
                             .index = it->added++};
     list_init(&entry->link);
     it->count++;

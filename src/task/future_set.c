@@ -106,7 +106,7 @@ struct future_set *future_set_new(aloop_task *task, aloop_op *op, const struct f
 
         *member = (struct watched){.waiter.notify = member_notify,
                                    .set = set,
-                                   .future = aloop_future_ref(future_at(futures, i))};
+                                   .future = future_ref(future_at(futures, i))};
         if (future_is_done(member->future))
             member_is_done(member);
         else
@@ -119,7 +119,7 @@ void future_set_free(aloop *loop, struct future_set *set)
 {
     for (size_t i = 0; i < set->count; i++) {
         aloop_waiter_unlink(&set->members[i].waiter);
-        aloop_future_unref(set->members[i].future);
+        future_unref(set->members[i].future);
     }
     pool_free(&loop->pool, set, set_size(set->count));
 }

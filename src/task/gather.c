@@ -60,7 +60,7 @@ static struct composite *composite_new(aloop *loop, enum future_kind kind, size_
         return NULL;
     }
     future_init(&composite->future, loop, kind);
-    aloop_future_ref(&composite->future);
+    future_ref(&composite->future);
     list_push(&loop->composites, &composite->link);
     composite->is_queued = false;
     return composite;
@@ -92,7 +92,7 @@ static void gather_settle(struct gather *gather)
         struct child *child = &gather->children[i];
 
         aloop_waiter_unlink(&child->waiter);
-        aloop_future_unref(child->future);
+        future_unref(child->future);
         child->future = NULL;
     }
     composite_settled(&gather->base);
@@ -203,7 +203,7 @@ aloop_future *aloop_gather_future(aloop *loop, aloop_future *const *futures, siz
 
         *child = (struct child){.waiter.notify = child_notify,
                                 .gather = gather,
-                                .future = aloop_future_ref(futures[i])};
+                                .future = future_ref(futures[i])};
         if (future_is_done(child->future))
             child_is_done(child);
         else
@@ -268,7 +268,7 @@ aloop_future *aloop_shield_future(aloop_future *inner)
     int error;
 
     if (future_is_done(inner))
-        return aloop_future_ref(inner);
+        return future_ref(inner);
     error = loop_guard(loop);
     if (error < 0)
         return future_failed(error);
@@ -276,7 +276,7 @@ aloop_future *aloop_shield_future(aloop_future *inner)
     if (shield == NULL)
         return future_failed(-ENOMEM);
     shield->waiter = (aloop_waiter){.notify = shield_notify};
-    shield->inner = aloop_future_ref(inner);
+    shield->inner = future_ref(inner);
     aloop_waitlist_push(&inner->waiters, &shield->waiter);
     return &shield->base.future;
 }

@@ -169,7 +169,7 @@ static void member_notify(aloop_waiter *waiter)
     }
     if (group->child_count == 0)
         aloop_wake_all(&group->waiters);
-    aloop_task_unref(task);
+    future_unref(&task->future);
 }
 
 static int group_check(const aloop_group *group)
@@ -214,18 +214,12 @@ aloop_task *aloop_group_task_new(aloop_group *group, const aloop_coro *coro, con
     return error < 0 ? TASK_OF(future_failed(error)) : member->task;
 }
 
-static aloop_poll start_poll(aloop_task *task, aloop_op *op)
+aloop_poll aloop_group_start_poll_(aloop_task *task, aloop_op *op)
 {
     struct member *member;
 
     (void)task;
     return group_add(op->arg[0].pointer, op->arg[1].data, op->arg[2].data, &member);
-}
-
-aloop_op aloop_group_start_op(aloop_group *group, const aloop_coro *coro, const void *frame)
-{
-    return (aloop_op){
-        .poll = start_poll, .arg = {{.pointer = group}, {.data = coro}, {.data = frame}}};
 }
 
 /* --- a child that says when it is ready --- */

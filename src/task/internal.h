@@ -151,6 +151,14 @@ static inline void future_init(struct aloop_future *future, aloop *loop, enum fu
     loop_object_added(loop);
 }
 
+/* As aloop_future_ref(). */
+static inline struct aloop_future *future_ref(struct aloop_future *future)
+{
+    if (ALOOP_LIKELY(future->loop != NULL))
+        future->references++;
+    return future;
+}
+
 /* aloop_future_unref(), where it is likely not the last. */
 static inline void future_unref(struct aloop_future *future)
 {
