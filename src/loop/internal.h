@@ -172,7 +172,8 @@ struct aloop {
         struct post_block *spare;
         unsigned spare_count;
         bool is_closed;
-        atomic_bool is_empty; /* written under the lock */
+        atomic_bool is_empty;    /* written under the lock */
+        atomic_bool is_attended; /* written by the loop: it will look before it sleeps */
         struct lock lock;
         char apart_from_below[CACHE_LINE];
     } posts;
@@ -311,6 +312,12 @@ int posts_push(aloop *loop, struct post *item);
 /* In the child of a fork: a thread that is not here may have held a lock. */
 void posts_forget_locks(aloop *loop);
 bool posts_are_pending(const aloop *loop);
+/* From now on the loop looks for posts by itself, and need not be woken. */
+void posts_attend(aloop *loop);
+/* From now on a post wakes the loop; false if there is one that did not. */
+bool posts_leave(aloop *loop);
+/* The same where a run ends: who watches the loop's fd is to find what did not wake it. */
+void posts_leave_run(aloop *loop);
 /* Is the entry the one that runs the calls from other threads? */
 bool posts_own_entry(const struct ready_entry *entry);
 size_t posts_walk(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg), void *arg);

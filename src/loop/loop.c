@@ -67,13 +67,18 @@ aloop_ns aloop_next_timeout(aloop *loop)
 
 static int poll_now(aloop *loop, aloop_ns timeout, struct poller_event *events)
 {
-    int count = poller_class_of(loop->poller)->wait(loop->poller, timeout, events, POLL_EVENTS_MAX);
+    bool sleeps = timeout > 0 && posts_leave(loop);
+    int count = poller_class_of(loop->poller)
+                    ->wait(loop->poller, sleeps ? timeout : 0, events, POLL_EVENTS_MAX);
 
+    if (timeout > 0)
+        posts_attend(loop);
     /* A signal came: the turn goes on, and the next one works out what is left of the wait. */
     return count == -EINTR ? 0 : count;
 }
 
-/* Asks without sleeping for as long as the budget allows, and then waits for the rest. */
+/* Asks without sleeping for as long as the budget allows, and then waits for the rest. Posts are
+   looked for as well, since nobody writes to the wake fd meanwhile. */
 static int poll_busily(aloop *loop, aloop_ns timeout, struct poller_event *events)
 {
     aloop_ns start = loop_read_clock(loop);
@@ -84,7 +89,7 @@ static int poll_busily(aloop *loop, aloop_ns timeout, struct poller_event *event
     do {
         count = poll_now(loop, 0, events);
         passed = time_sub(loop_read_clock(loop), start);
-    } while (count == 0 && passed < budget);
+    } while (count == 0 && passed < budget && !posts_are_pending(loop));
     if (count != 0 || passed >= timeout)
         return count;
     return poll_now(loop, time_sub(timeout, passed), events);
@@ -95,7 +100,7 @@ static int poll_virtually(aloop *loop, aloop_ns timeout, struct poller_event *ev
 {
     int count = poll_now(loop, 0, events);
 
-    if (count != 0 || timeout == 0)
+    if (count != 0 || timeout == 0 || posts_are_pending(loop))
         return count;
     if (loop->expected_from_outside > 0)
         return poll_now(loop, ALOOP_NEVER, events);

@@ -1,6 +1,7 @@
 /*
  * Calls from other threads: a list of blocks of them that producers add to, and the loop takes as a
- * whole. Only the producer that finds it empty wakes the loop, so a burst of posts costs one write.
+ * whole. Only the producer that finds it empty wakes the loop, so a burst of posts costs one write;
+ * and none while the loop is awake, as it looks at the list before it sleeps.
  * Blocks are used again, so a steady stream of posts allocates nothing; and as posts lie side by
  * side, few cache lines go from one CPU to the other, which is most of what a post costs.
  * A lock-free stack of single posts was rejected: it took twice as long, for the lines that each
@@ -101,9 +102,11 @@ static void release_and_wake(aloop *loop)
     bool was_empty = atomic_load_explicit(&loop->posts.is_empty, memory_order_relaxed);
 
     if (was_empty)
-        atomic_store_explicit(&loop->posts.is_empty, false, memory_order_relaxed);
+        atomic_store(&loop->posts.is_empty, false);
     lock_release(&loop->posts.lock);
-    if (!was_empty)
+    /* This looks at `is_attended` behind the store above, and posts_leave() the other way round, so
+       at least one of the two sees the other. */
+    if (!was_empty || atomic_load(&loop->posts.is_attended))
         return;
     lock_acquire(&loop->lock);
     if (loop->wake_fds[1] >= 0)
@@ -329,6 +332,23 @@ bool posts_are_pending(const aloop *loop)
            !atomic_load_explicit(&loop->posts.is_empty, memory_order_relaxed);
 }
 
+void posts_attend(aloop *loop)
+{
+    atomic_store_explicit(&loop->posts.is_attended, true, memory_order_relaxed);
+}
+
+bool posts_leave(aloop *loop)
+{
+    atomic_store(&loop->posts.is_attended, false);
+    return atomic_load(&loop->posts.is_empty);
+}
+
+void posts_leave_run(aloop *loop)
+{
+    if (!posts_leave(loop) && !loop_is_forked(loop))
+        (void)sys.wake(loop->wake_fds[1]);
+}
+
 bool posts_own_entry(const struct ready_entry *entry)
 {
     return entry->run == run_inbox;
@@ -404,6 +424,7 @@ int posts_init(aloop *loop)
     if (error < 0)
         lock_fini(&loop->lock);
     atomic_init(&loop->posts.is_empty, true);
+    atomic_init(&loop->posts.is_attended, false);
     return error;
 }
 
@@ -435,6 +456,8 @@ int posts_open(aloop *loop)
     lock_acquire(&loop->posts.lock);
     loop->posts.is_closed = false;
     lock_release(&loop->posts.lock);
+    /* Whatever the parent of a forked child was doing. */
+    atomic_store(&loop->posts.is_attended, false);
     error = sys.wake_open(loop->wake_fds);
     if (error < 0)
         return error;

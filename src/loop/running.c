@@ -27,11 +27,13 @@ int loop_enter(aloop *loop)
     atomic_store_explicit(&loop->thread, sys_thread_id(), memory_order_relaxed);
     running_loop = loop;
     running_generation = sys.fork_generation();
+    posts_attend(loop);
     return 0;
 }
 
 void loop_leave(aloop *loop)
 {
+    posts_leave_run(loop);
     running_loop = NULL;
     atomic_store_explicit(&loop->thread, 0, memory_order_relaxed);
     loop->is_running = false;

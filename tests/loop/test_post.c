@@ -1,6 +1,6 @@
 /*
- * Calls from other threads: none lost, in order, cheap in bursts, cancellable, and safe against the
- * end of the loop. The threads of these tests are synchronised by what they test, or by semaphores.
+ * Calls from other threads: none lost, in order, cancellable, and safe against the end of the loop.
+ * The threads of these tests are synchronised by what they test, or by semaphores.
  */
 #include "fixture.h"
 
@@ -71,9 +71,9 @@ static void in_order_of_all_kinds(void **state)
                 kept[i] = (struct post){.run = expect_next, .arg = (void *)i};
                 assert_int_equal(posts_push(f->loop, &kept[i]), 0);
             } else if (i % 7 == 0) {
-                assert_int_equal(aloop_call_soon_threadsafe_cancellable(f->loop, expect_next,
-                                                                        (void *)i, &call),
-                                 0);
+                assert_int_equal(
+                    aloop_call_soon_threadsafe_cancellable(f->loop, expect_next, (void *)i, &call),
+                    0);
                 aloop_threadsafe_call_unref(call);
             } else {
                 post(f->loop, expect_next, (void *)i);
@@ -106,49 +106,6 @@ static void no_memory(void **state)
     post(f->loop, note, TEXT("b"));
     assert_int_equal(turn(f->loop), 3);
     assert_journal_is("akb");
-}
-
-/* One write to the wake fd for a burst, and one wake-up of the loop. */
-static void burst_costs_one_wake(void **state)
-{
-    struct fixture *f = *state;
-    int count = 0;
-
-    fault_install();
-    for (int burst = 1; burst <= 3; burst++) {
-        for (int i = 0; i < 1000; i++)
-            post(f->loop, count_up, &count);
-        assert_int_equal(fault_count(FAULT_WAKE), burst);
-        assert_int_equal(turn(f->loop), 1000);
-        assert_int_equal(count, 1000 * burst);
-    }
-    assert_int_equal(turn(f->loop), 0);
-    assert_in_range(fault_count(FAULT_WAKE_DRAIN), 1, 3);
-}
-
-/* P93, S31: the wake-up fails because it is pending already, or for whatever reason: nothing is
- * lost. */
-static void wake_fails(void **state)
-{
-    struct fixture *f = *state;
-
-    fault_install();
-    fault_fail_from(FAULT_WAKE, 1, -EAGAIN);
-    post(f->loop, note, TEXT("p"));
-    assert_int_equal(turn(f->loop), 1);
-    assert_journal_is("p");
-    fault_clear(FAULT_WAKE);
-    /* The counter full for real: the kernel says EAGAIN, and the loop still wakes. */
-    for (int i = 0; i < 3; i++) {
-        const uint64_t most = UINT64_MAX - 1;
-
-        if (write(f->loop->wake_fds[1], &most, sizeof most) < 0)
-            break;
-    }
-    post(f->loop, note, TEXT("q"));
-    assert_int_equal(turn(f->loop), 1);
-    assert_journal_is("q");
-    assert_int_equal(turn(f->loop), 0);
 }
 
 struct producer {
@@ -512,8 +469,6 @@ int main(void)
         LOOP_TEST(in_order),
         LOOP_TEST(in_order_of_all_kinds),
         LOOP_TEST(no_memory),
-        LOOP_TEST(burst_costs_one_wake),
-        LOOP_TEST(wake_fails),
         LOOP_TEST(none_lost),
         LOOP_TEST(posts_race_with_close),
         LOOP_TEST(late_wake),
