@@ -77,16 +77,19 @@ static void job_ended(struct job *job)
         (void)posts_push(executor->loop, &executor->completion);
 }
 
-/* Under the lock: somebody who sleeps is to see to the queue, unless somebody is on the way. */
-static void wake_one(struct executor *executor)
+/* Releases the lock; somebody who sleeps is to see to the queue, unless somebody is on the way. */
+static void release_and_wake(struct executor *executor)
 {
-    if (executor->asleep == 0 || executor->is_waking)
-        return;
-    executor->is_waking = true;
+    bool is_awaited = executor->is_awaited;
+    bool wakes = executor->queued > 0 && executor->asleep > 0 && !executor->is_waking;
+
+    executor->is_waking |= wakes;
+    /* Before waking: who wakes wants it. */
+    lock_release(&executor->lock);
     /* The loop's thread, if it waits for a job, would take the signal. */
-    if (executor->is_awaited)
+    if (wakes && is_awaited)
         lock_broadcast(&executor->lock);
-    else
+    else if (wakes)
         lock_signal(&executor->lock);
 }
 
@@ -106,8 +109,6 @@ static struct job *next_job(struct executor *executor)
     link = list_pop(&executor->queue);
     executor->queued--;
     executor->free--;
-    if (executor->queued > 0)
-        wake_one(executor);
     return CONTAINER_OF(link, struct job, link);
 }
 
@@ -122,7 +123,7 @@ static void *work(void *arg)
     while ((job = next_job(executor)) != NULL) {
         atomic_store(&job->state, JOB_RUNNING);
         atomic_store(&worker->is_in_job, true);
-        lock_release(&executor->lock);
+        release_and_wake(executor);
         job->result = job->class->run(job);
         /* Before anybody can learn that it has ended: who does may join, or have another job. */
         atomic_store(&worker->is_in_job, false);
@@ -194,8 +195,7 @@ int executor_submit(struct executor *executor, struct job *job)
     list_push(&executor->queue, &job->link);
     executor->queued++;
     is_short = executor->queued > executor->free;
-    wake_one(executor);
-    lock_release(&executor->lock);
+    release_and_wake(executor);
     list_push(&executor->jobs, &job->of_all);
     executor->room--;
     executor->loop->expected_from_outside++;

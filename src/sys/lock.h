@@ -27,7 +27,8 @@ void lock_release(struct lock *lock);
 void lock_wait(struct lock *lock);
 /* The same for at most `timeout`, more than 0: false when that is over. */
 bool lock_wait_for(struct lock *lock, aloop_ns timeout);
-/* Wakes one that waits; called while holding the lock. */
+/* Wakes one that waits. May be called without the lock, by who has changed under it what is waited
+   for: who wakes up then finds it free. */
 void lock_signal(struct lock *lock);
 /* Wakes all that wait; called while holding the lock, so that none can miss it. */
 void lock_broadcast(struct lock *lock);
