@@ -23,8 +23,12 @@ static struct bench_figures measure(const struct bench_work *work, uint64_t ops,
 }
 
 SERVER_ENGINES(SERVER_RUN)
+SERVER_RUN("libaloop-busy", aloop_busy)
 
 static const struct bench_engine engines[] = {SERVER_ENGINES(SERVER_ENGINE)};
+/* A server that does not sleep makes a difference where it has nothing else to do. */
+static const struct bench_engine engines_for_one[] = {
+    SERVER_ENGINES(SERVER_ENGINE) SERVER_ENGINE("libaloop-busy", aloop_busy)};
 
 #define WORK(NAME, SIZE, CONNECTIONS, PIPELINE)                                                    \
     {                                                                                              \
@@ -32,13 +36,20 @@ static const struct bench_engine engines[] = {SERVER_ENGINES(SERVER_ENGINE)};
     }
 
 static const struct bench_work works[] = {
-    WORK("64B/c1/p1", 64, 1, 1),          WORK("64B/c64/p1", 64, 64, 1),
-    WORK("64B/c1000/p1", 64, 1000, 1),    WORK("64B/c5000/p1", 64, 5000, 1),
-    WORK("64B/c1/p16", 64, 1, 16),        WORK("64B/c64/p16", 64, 64, 16),
-    WORK("64B/c1000/p16", 64, 1000, 16),  WORK("64B/c5000/p16", 64, 5000, 16),
-    WORK("16K/c1/p1", 16384, 1, 1),       WORK("16K/c64/p1", 16384, 64, 1),
-    WORK("16K/c1000/p1", 16384, 1000, 1), WORK("16K/c5000/p1", 16384, 5000, 1),
-    WORK("16K/c1/p16", 16384, 1, 16),     WORK("16K/c64/p16", 16384, 64, 16),
+    {"64B/c1/p1", BENCH_ENGINES(engines_for_one), .ops = 1, .n = 1, .m = 64, .k = 1},
+    WORK("64B/c64/p1", 64, 64, 1),
+    WORK("64B/c1000/p1", 64, 1000, 1),
+    WORK("64B/c5000/p1", 64, 5000, 1),
+    WORK("64B/c1/p16", 64, 1, 16),
+    WORK("64B/c64/p16", 64, 64, 16),
+    WORK("64B/c1000/p16", 64, 1000, 16),
+    WORK("64B/c5000/p16", 64, 5000, 16),
+    WORK("16K/c1/p1", 16384, 1, 1),
+    WORK("16K/c64/p1", 16384, 64, 1),
+    WORK("16K/c1000/p1", 16384, 1000, 1),
+    WORK("16K/c5000/p1", 16384, 5000, 1),
+    WORK("16K/c1/p16", 16384, 1, 16),
+    WORK("16K/c64/p16", 16384, 64, 16),
 };
 
 int main(int argc, char **argv)

@@ -7,7 +7,7 @@
  *
  * Neither libuv nor libev has a queue that other threads can post to: uv_async_send() and
  * ev_async_send() wake the loop, and what it is to do waits in a list under a lock. libev has no
- * threads of its own.
+ * threads of its own. libaloop-busy is libaloop with the option to poll without sleeping first.
  */
 #include "bench.h"
 
@@ -39,11 +39,13 @@ static pthread_t start_thread(void *(*run)(void *arg), void *arg)
 static uint64_t wanted, ran;
 
 /* On the real clock always: virtual time does not wait for other threads. */
-static aloop *make_loop(void)
+static aloop *make_loop(aloop_ns busy_poll)
 {
+    aloop_options options = ALOOP_OPTIONS_INIT;
     aloop *loop;
 
-    bench_check(aloop_new(NULL, &loop) == 0, "aloop_new");
+    options.busy_poll = busy_poll;
+    bench_check(aloop_new(&options, &loop) == 0, "aloop_new");
     return loop;
 }
 
@@ -64,7 +66,7 @@ static void *own_poster(void *arg)
 
 static struct bench_figures run_aloop_post(const struct bench_work *work, uint64_t ops)
 {
-    aloop *loop = make_loop();
+    aloop *loop = make_loop(0);
     double start = bench_wall_ns();
     pthread_t thread;
 
@@ -104,14 +106,13 @@ static void *own_player(void *arg)
     return NULL;
 }
 
-static struct bench_figures run_aloop_round(const struct bench_work *work, uint64_t ops)
+static struct bench_figures own_round(uint64_t ops, aloop_ns busy_poll)
 {
     pthread_t thread;
     double start;
 
-    (void)work;
-    players[0] = make_loop();
-    players[1] = make_loop();
+    players[0] = make_loop(busy_poll);
+    players[1] = make_loop(busy_poll);
     wanted = ops;
     thread = start_thread(own_player, players[1]);
     start = bench_wall_ns();
@@ -119,6 +120,18 @@ static struct bench_figures run_aloop_round(const struct bench_work *work, uint6
     bench_check(aloop_run_forever(players[0]) == 0, "aloop_run_forever");
     pthread_join(thread, NULL);
     return per_op(start, ops);
+}
+
+static struct bench_figures run_aloop_round(const struct bench_work *work, uint64_t ops)
+{
+    (void)work;
+    return own_round(ops, 0);
+}
+
+static struct bench_figures run_aloop_busy_round(const struct bench_work *work, uint64_t ops)
+{
+    (void)work;
+    return own_round(ops, ALOOP_MS(1));
 }
 
 static int64_t do_nothing(void *arg)
@@ -433,6 +446,7 @@ static const struct bench_engine post[] = {
 
 static const struct bench_engine rounds[] = {
     {"libaloop", run_aloop_round, 1},
+    {"libaloop-busy", run_aloop_busy_round, 1},
 #ifdef HAVE_LIBUV
     {"libuv", run_uv_round, 1},
 #endif

@@ -68,7 +68,7 @@ static inline struct answer service_answer(const struct service *service, const 
 /* Serves the connections of the load until all of them have ended. */
 typedef void serve(const struct load *load, const struct service *service);
 
-serve serve_aloop_fds, serve_aloop_tasks, serve_aloop_streams, serve_epoll;
+serve serve_aloop_fds, serve_aloop_tasks, serve_aloop_streams, serve_aloop_busy, serve_epoll;
 serve serve_uv, serve_ev, serve_event;
 
 /* One sample: the server in a process of its own on one CPU, the load on the other. For an

@@ -1,6 +1,7 @@
 /*
- * libaloop, in its three ways: callbacks for fds; a task for each connection that receives and
- * sends on a socket; and one that reads and writes a stream, without a buffer of its own.
+ * libaloop, in its three ways: callbacks for fds, also by a loop that polls without sleeping; a
+ * task for each connection that receives and sends on a socket; and one that reads and writes a
+ * stream, without a buffer of its own.
  */
 #include "server.h"
 
@@ -45,19 +46,31 @@ static void readable(aloop *loop, void *arg)
         aloop_stop(loop);
 }
 
-void serve_aloop_fds(const struct load *load, const struct service *service)
+static void serve_fds(const struct load *load, const struct service *service, aloop_ns busy_poll)
 {
     struct connection *all = connections_of(load);
     struct watched *watched = bench_alloc(load->count, sizeof *watched);
+    aloop_options options = ALOOP_OPTIONS_INIT;
     aloop *loop;
 
-    bench_check(aloop_new(NULL, &loop) == 0, "aloop_new");
+    options.busy_poll = busy_poll;
+    bench_check(aloop_new(&options, &loop) == 0, "aloop_new");
     for (size_t i = 0; i < load->count; i++) {
         watched[i] = (struct watched){&all[i], service};
         bench_check(aloop_add_reader(loop, all[i].fd, readable, &watched[i]) >= 0,
                     "aloop_add_reader");
     }
     bench_check(aloop_run_forever(loop) == 0, "aloop_run_forever");
+}
+
+void serve_aloop_fds(const struct load *load, const struct service *service)
+{
+    serve_fds(load, service, 0);
+}
+
+void serve_aloop_busy(const struct load *load, const struct service *service)
+{
+    serve_fds(load, service, ALOOP_MS(1));
 }
 
 /* --- tasks on sockets --- */
