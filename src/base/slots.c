@@ -88,8 +88,7 @@ NOINLINE bool slots_grow(struct slots *slots)
     for (uint32_t i = SLOTS_PER_CHUNK; i-- > 0;) {
         struct slot *slot = slot_at(slots, first + i);
 
-        slot->generation = 1;
-        slot->index = (first + i) | SLOT_FREE;
+        slot->number = ~(SLOT_GENERATION_ONE | (int64_t)(first + i));
         ((struct slot_link *)slot)->next = slots->free_first;
         slots->free_first = slot;
         POISON(slot + 1, slots->object_size - sizeof *slot);
@@ -104,7 +103,7 @@ void *slots_next(const struct slots *slots, uint32_t *cursor)
     while (*cursor < end) {
         struct slot *slot = slot_at(slots, (*cursor)++);
 
-        if (!(slot->index & SLOT_FREE))
+        if (!slot_is_free(slot))
             return slot;
     }
     return NULL;

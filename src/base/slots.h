@@ -20,14 +20,14 @@
 
 /* The first member of every object in a table. */
 struct slot {
-    uint32_t generation; /* of the current owner; changes when the slot is released */
-    uint32_t index;      /* its own, with SLOT_FREE set while nobody has it */
+    int64_t number; /* of the present owner; all its bits turned over (so, negative) while there is
+                       none: the index is then another's, and so no number is found to be this */
 };
 
 #define SLOT_INDEX_BITS 30
-#define SLOT_FREE (UINT32_C(1) << 31)
-/* Reached only when a slot is used up: nobody gets it with this one. */
-#define SLOT_GENERATION_LAST UINT32_MAX
+#define SLOT_GENERATION_ONE (INT64_C(1) << SLOT_INDEX_BITS)
+/* Generations from here on are reached only when a slot is used up: nobody gets it with them. */
+#define SLOT_NUMBER_LAST ((int64_t)UINT32_MAX << SLOT_INDEX_BITS)
 
 /* What is behind the struct slot while it is free. */
 struct slot_link {
@@ -68,7 +68,7 @@ static inline void *slots_take_raw(struct slots *slots)
     UNPOISON(slot, slots->object_size);
     slots->free_first = ((struct slot_link *)slot)->next;
     slots->live++;
-    slot->index &= ~SLOT_FREE;
+    slot->number = ~slot->number;
     return slot;
 }
 
@@ -82,16 +82,21 @@ static inline void *slots_take(struct slots *slots)
     return slot;
 }
 
+static inline bool slot_is_free(const struct slot *slot)
+{
+    return slot->number < 0;
+}
+
 /* Ends the ownership: the number stops working at once, and the slot may be taken again. */
 static inline void slots_release(struct slots *slots, void *object)
 {
     struct slot *slot = object;
+    int64_t next = slot->number + SLOT_GENERATION_ONE;
 
-    DEBUG_ASSERT(!(slot->index & SLOT_FREE));
+    DEBUG_ASSERT(!slot_is_free(slot));
     slots->live--;
-    slot->index |= SLOT_FREE;
-    if (ALOOP_LIKELY(slot->generation < SLOT_GENERATION_LAST - 1)) {
-        slot->generation++;
+    slot->number = ~next;
+    if (ALOOP_LIKELY(next < SLOT_NUMBER_LAST)) {
         ((struct slot_link *)slot)->next = slots->free_first;
         slots->free_first = slot;
     }
@@ -105,28 +110,22 @@ static inline void slots_retire(struct slots *slots, void *object)
     struct slot *slot = object;
 
     (void)slots;
-    DEBUG_ASSERT(!(slot->index & SLOT_FREE));
-    if (slot->generation < SLOT_GENERATION_LAST)
-        slot->generation++;
+    DEBUG_ASSERT(!slot_is_free(slot));
+    if (slot->number < SLOT_NUMBER_LAST)
+        slot->number += SLOT_GENERATION_ONE;
 }
 
 /* The number of the object's present owner. */
 static inline int64_t slots_number(const void *object)
 {
-    const struct slot *slot = object;
-
-    return (int64_t)((uint64_t)slot->generation << SLOT_INDEX_BITS | slot->index);
+    return ((const struct slot *)object)->number;
 }
 
 /* Is that the number of the slot's present owner? For who has kept the address of an object that
    has been released since, maybe. */
 static inline bool slot_has_number(const struct slot *slot, int64_t number)
 {
-    uint32_t index = (uint32_t)((uint64_t)number & ((UINT32_C(1) << SLOT_INDEX_BITS) - 1));
-
-    /* The first fails where the slot is free. The second compares all bits that are left: an error
-       code that is handed in for a number (-EINVAL) must not pass for a large generation. */
-    return slot->index == index && slot->generation == (uint64_t)number >> SLOT_INDEX_BITS;
+    return slot->number == number;
 }
 
 /* The object with that number, NULL if it was released or retired, or never was. Any number may be

@@ -63,13 +63,13 @@ def list_items(head, struct, member):
 
 def slot(slots, number, struct):
     """An object by its number; None if that names nothing."""
-    index, generation = number & ((1 << 30) - 1), number >> 30
+    index = number & ((1 << 30) - 1)
     if index >> 6 >= int(slots["chunk_count"]):
         return None
     chunk = slots["chunks"][index >> 6]
     found = gdb.Value(address(chunk) + (index & 63) * int(slots["object_size"]))
     found = cast(found, struct)
-    return found if int(found["slot"]["generation"]) == generation else None
+    return found if int(found["slot"]["number"]) == number else None
 
 
 class Task:

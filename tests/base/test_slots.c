@@ -99,9 +99,12 @@ static void test_foreign_numbers_find_nothing(void **state)
     /* Neighbours that were never taken, with the generation that they will have. */
     for (int i = 1; i < 100; i++)
         assert_null(slots_find(slots, number + i));
-    /* The free bit lies where a generation has its second: it must not make up for it. */
-    for (int64_t generation = 0; generation < 8; generation++)
+    /* What a free slot says in the place of a number. */
+    for (int64_t generation = 0; generation < 8; generation++) {
         assert_null(slots_find(slots, generation << SLOT_INDEX_BITS | 1));
+        assert_null(slots_find(slots, ~(generation << SLOT_INDEX_BITS | 1)));
+        assert_null(slots_find(slots, generation << SLOT_INDEX_BITS | 1 | INT64_MIN));
+    }
 }
 
 static void test_addresses_do_not_change(void **state)
@@ -157,9 +160,10 @@ static void test_generations_do_not_come_round(void **state)
     int64_t last;
 
     slots_release(slots, object);
-    object->slot.generation = SLOT_GENERATION_LAST - 1;
+    object->slot.number = ~(first + SLOT_NUMBER_LAST - 2 * SLOT_GENERATION_ONE);
     assert_ptr_equal(slots_take(slots), object);
     last = slots_number(object);
+    assert_true(last >> SLOT_INDEX_BITS == (int64_t)UINT32_MAX - 1);
     assert_true(last > 0 && last < INT64_C(1) << 62);
     assert_ptr_equal(slots_find(slots, last), object);
     slots_release(slots, object);
@@ -176,11 +180,11 @@ static void test_retiring_the_last_generation(void **state)
     struct object *object = slots_take(slots);
     int64_t number;
 
-    object->slot.generation = SLOT_GENERATION_LAST - 1;
+    object->slot.number += SLOT_NUMBER_LAST - 2 * SLOT_GENERATION_ONE;
     number = slots_number(object);
     slots_retire(slots, object);
     slots_retire(slots, object);
-    assert_int_equal(object->slot.generation, SLOT_GENERATION_LAST);
+    assert_true(object->slot.number >> SLOT_INDEX_BITS == (int64_t)UINT32_MAX);
     assert_null(slots_find(slots, number));
     slots_release(slots, object);
     assert_int_equal(slots->live, 0);
