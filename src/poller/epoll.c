@@ -50,25 +50,24 @@ static uint32_t to_epoll(uint32_t interest, unsigned mode)
     return events;
 }
 
-static uint32_t from_epoll(uint32_t events)
-{
-    uint32_t result = 0;
+_Static_assert((uint32_t)POLLER_READ == (uint32_t)EPOLLIN &&
+                   (uint32_t)POLLER_WRITE == (uint32_t)EPOLLOUT &&
+                   (uint32_t)POLLER_ERROR == (uint32_t)EPOLLERR &&
+                   (uint32_t)POLLER_HANGUP == (uint32_t)EPOLLHUP,
+               "from_epoll() leaves them as they are");
 
-    if (events & ((uint32_t)EPOLLIN | (uint32_t)EPOLLRDHUP))
-        result |= POLLER_READ;
-    if (events & (uint32_t)EPOLLOUT)
-        result |= POLLER_WRITE;
-    if (ALOOP_LIKELY(
-            !(events & ((uint32_t)EPOLLHUP | (uint32_t)EPOLLRDHUP | (uint32_t)EPOLLERR))))
-        return result;
-    if (events & ((uint32_t)EPOLLHUP | (uint32_t)EPOLLRDHUP))
-        result |= POLLER_HANGUP;
-    if (events & (uint32_t)EPOLLERR)
-        result |= POLLER_ERROR;
+static inline uint32_t from_epoll(uint32_t events)
+{
+    const uint32_t same = POLLER_READ | POLLER_WRITE | POLLER_ERROR | POLLER_HANGUP;
+
+    if (ALOOP_LIKELY(!(events & ~(uint32_t)(POLLER_READ | POLLER_WRITE))))
+        return events;
     /* These come alone: whoever waits, for either direction, is to find out. */
-    if (events & ((uint32_t)EPOLLHUP | (uint32_t)EPOLLERR))
-        result |= POLLER_READ | POLLER_WRITE;
-    return result;
+    if (events & (POLLER_HANGUP | POLLER_ERROR))
+        events |= POLLER_READ | POLLER_WRITE;
+    if (events & (uint32_t)EPOLLRDHUP)
+        events |= POLLER_READ | POLLER_HANGUP;
+    return events & same;
 }
 
 static int control(int epfd, int operation, int fd, uint64_t id, uint32_t interest, unsigned mode)

@@ -44,7 +44,7 @@
 
 #define BATCH 256
 #define BOTH (POLLER_READ | POLLER_WRITE)
-#define ENDED_SHIFT 2
+#define ENDED_SHIFT 4
 #define ENDED ((uint32_t)BOTH << ENDED_SHIFT)
 
 #ifndef ENOTCAPABLE
@@ -95,8 +95,12 @@ static bool is_closed(int error)
 static void prepare(struct changes *changes, int fd, uint64_t id, uint32_t directions,
                     unsigned flags)
 {
+    static const uint32_t both[] = {POLLER_READ, POLLER_WRITE};
+
     changes->count = 0;
-    for (uint32_t direction = POLLER_READ; direction <= POLLER_WRITE; direction <<= 1) {
+    for (int i = 0; i < 2; i++) {
+        const uint32_t direction = both[i];
+
         if (!(directions & direction))
             continue;
         EV_SET(&changes->list[changes->count], (uintptr_t)fd,

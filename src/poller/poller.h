@@ -36,11 +36,12 @@
 #include "base/memory.h"
 #include "sys/sys.h"
 
+/* The numbers are those of epoll, which so has nothing to translate in what comes most. */
 enum {
     POLLER_READ = 1,
-    POLLER_WRITE = 2,
-    POLLER_HANGUP = 4,
-    POLLER_ERROR = 8
+    POLLER_WRITE = 4,
+    POLLER_ERROR = 8,
+    POLLER_HANGUP = 16
 };
 
 enum poller_mode { POLLER_LEVEL, POLLER_EDGE };

@@ -114,9 +114,11 @@ static void duplicate_stays_open(void **state)
 /* P16: an error alone wakes whoever waits, for either direction. */
 static void error_wakes(void **state)
 {
+    static const uint32_t interests[] = {POLLER_READ, POLLER_WRITE};
     struct fixture *f = *state;
 
-    for (uint32_t interest = POLLER_READ; interest <= POLLER_WRITE; interest <<= 1) {
+    for (int i = 0; i < 2; i++) {
+        uint32_t interest = interests[i];
         int ends[2];
         int error;
 
