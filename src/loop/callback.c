@@ -275,7 +275,7 @@ static bool cancel_timer(aloop *loop, struct callback_slot *timer)
 
 /* --- readers and writers --- */
 
-static void run_fd_callback(aloop *loop, void *arg)
+void callback_run_fd(aloop *loop, void *arg)
 {
     struct callback_slot *callback = arg;
 
@@ -289,14 +289,10 @@ static void run_fd_callback(aloop *loop, void *arg)
         callback_release_if_unused(loop, callback);
 }
 
-void callback_ready(aloop *loop, struct callback_slot *callback)
+void callback_ready_in_vain(aloop *loop, const struct callback_slot *callback)
 {
     if (callback_is(callback, CALLBACK_PAUSED))
         watch_mute(loop, callback->u.fd.watch);
-    if (callback_is(callback, CALLBACK_QUEUED | CALLBACK_PAUSED))
-        return;
-    callback_begin(callback, CALLBACK_QUEUED);
-    ready_push(&loop->ready, run_fd_callback, callback);
 }
 
 static struct callback_slot **fd_callback_place(struct watch *watch, enum callback_kind kind)
@@ -364,9 +360,6 @@ aloop_handle aloop_add_writer(aloop *loop, int fd, aloop_callback *callback, voi
 static bool remove_by_fd(aloop *loop, int fd, enum callback_kind kind)
 {
     if (loop->is_closed || fd < 0 || (size_t)fd >= loop->fd_capacity || loop->fds[fd] == NULL)
-        return false;
-    /* A socket of the library's has none. */
-    if (loop->fds[fd]->is_edge)
         return false;
     return remove_fd_callback(loop, loop->fds[fd], kind);
 }
@@ -446,12 +439,12 @@ aloop_callback *callback_of_entry(const struct ready_entry *entry)
 {
     aloop_callback *run = entry->run;
 
-    if (run == run_timer || run == run_fd_callback) {
+    if (run == run_timer || run == callback_run_fd) {
         const struct callback_slot *callback = entry->arg;
 
         if (run == run_timer && timer_is_armed(&callback->u.timer))
             return NULL;
-        if (run == run_fd_callback && callback_is(callback, CALLBACK_PAUSED))
+        if (run == callback_run_fd && callback_is(callback, CALLBACK_PAUSED))
             return NULL;
         run = callback->run;
     }
@@ -464,7 +457,7 @@ static bool is_soon_callback(const aloop *loop, const struct ready_entry *entry)
 {
     aloop_exception_context context = {0};
 
-    if (entry->run == cancelled || entry->run == run_timer || entry->run == run_fd_callback ||
+    if (entry->run == cancelled || entry->run == run_timer || entry->run == callback_run_fd ||
         posts_own_entry(entry))
         return false;
     if (loop->upper != NULL)

@@ -56,6 +56,22 @@ static inline void callback_end(struct callback_slot *callback, enum callback_st
     callback->u.timer.near.tag &= (uint16_t)~(unsigned)state;
 }
 
+/* What a reader or writer has in the ready queue. */
+void callback_run_fd(aloop *loop, void *arg);
+/* The fd is ready, and its reader or writer is queued for that already, or wants no news. */
+void callback_ready_in_vain(aloop *loop, const struct callback_slot *callback);
+
+/* The fd of a reader or writer is ready: queues its callback. */
+static inline void callback_ready(aloop *loop, struct callback_slot *callback)
+{
+    if (ALOOP_UNLIKELY(callback_is(callback, CALLBACK_QUEUED | CALLBACK_PAUSED))) {
+        callback_ready_in_vain(loop, callback);
+        return;
+    }
+    callback_begin(callback, CALLBACK_QUEUED);
+    ready_push(&loop->ready, callback_run_fd, callback);
+}
+
 /* Cancels a reader or writer; the watch has been told already. */
 void callback_retire(aloop *loop, struct callback_slot *callback);
 

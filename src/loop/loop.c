@@ -134,37 +134,6 @@ static int wait_for_events(aloop *loop, aloop_ns max_wait, struct poller_event *
     return poll_now(loop, timeout, events);
 }
 
-/* The kernel holds a registration that we cannot reach: its fd was closed behind our back, while a
-   duplicate of it lives on. A new set does not have it. */
-static int drop_unreachable(aloop *loop)
-{
-    const struct poller_class *class = poller_class_of(loop->poller);
-
-    return class->rebuild ? class->rebuild(loop->poller) : 0;
-}
-
-static int collect_events(aloop *loop, const struct poller_event *events, int count)
-{
-    bool found_stale = false;
-
-    for (int i = 0; i < count; i++) {
-        struct watch *watch;
-
-        if (events[i].id == WAKE_ID) {
-            (void)sys.wake_drain(loop->wake_fds[0]);
-            continue;
-        }
-        watch = watch_find(loop, (int64_t)events[i].id);
-        if (watch != NULL)
-            watch_collect(loop, watch, events[i].events);
-        else
-            found_stale = true;
-    }
-    if (!list_is_empty(&loop->always_ready))
-        watch_collect_always_ready(loop);
-    return found_stale ? drop_unreachable(loop) : 0;
-}
-
 static void collect_timers(aloop *loop)
 {
     struct timer *timer = timers_pop_due(&loop->timers, loop->now);
@@ -207,7 +176,7 @@ static int poll_and_collect(aloop *loop, aloop_ns max_wait)
     loop->events += (uint64_t)count;
     loop->now = loop_read_clock(loop);
     adjust_quota(loop, was_busy ? loop->now - before : 0);
-    count = collect_events(loop, events, count);
+    count = watch_collect_events(loop, events, count);
     posts_collect(loop);
     collect_timers(loop);
     return count;

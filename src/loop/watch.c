@@ -41,7 +41,6 @@ static int watch_make(aloop *loop, int fd, struct watch **out_watch)
     if (watch == NULL)
         return -ENOMEM;
     watch->fd = fd;
-    list_init(&watch->always_link);
     loop->fds[fd] = watch;
     *out_watch = watch;
     return 0;
@@ -50,7 +49,8 @@ static int watch_make(aloop *loop, int fd, struct watch **out_watch)
 static void watch_free(aloop *loop, struct watch *watch)
 {
     loop->fds[watch->fd] = NULL;
-    list_del(&watch->always_link);
+    if (!watch->is_edge)
+        list_del(&watch->always_link);
     slots_release(&loop->watches, watch);
 }
 
@@ -116,9 +116,9 @@ void watch_close(aloop *loop, struct watch *watch)
     /* In a forked child the poller's set is the parent's too, and stays as it is. */
     if (watch->registered && !loop_is_forked(loop))
         (void)poller_class_of(loop->poller)->remove(loop->poller, watch->fd);
-    if (!watch->is_edge && watch->reader != NULL)
+    if (watch->reader != NULL)
         callback_retire(loop, watch->reader);
-    if (!watch->is_edge && watch->writer != NULL)
+    if (watch->writer != NULL)
         callback_retire(loop, watch->writer);
     aloop_wake_all(&watch->readers);
     aloop_wake_all(&watch->writers);
@@ -141,7 +141,10 @@ int watch_get(aloop *loop, int fd, struct watch **out_watch)
         *out_watch = loop->fds[fd];
         return 0;
     }
-    return watch_make(loop, fd, out_watch);
+    error = watch_make(loop, fd, out_watch);
+    if (error == 0)
+        list_init(&(*out_watch)->always_link);
+    return error;
 }
 
 static bool is_wanted(const struct callback_slot *callback, const aloop_waitlist *waiters)
@@ -245,29 +248,56 @@ bool watch_is_muted(const struct watch *watch)
     return (watch_wanted(watch) & ~watch->registered) != 0;
 }
 
-void watch_collect(aloop *loop, struct watch *watch, uint32_t events)
+static NOINLINE void wake_all(aloop_waitlist *waiters)
+{
+    (void)aloop_wake_all(waiters);
+}
+
+/* Who waits for a direction that is ready. */
+static ALWAYS_INLINE void tell(aloop *loop, struct callback_slot *callback,
+                               aloop_waitlist *waiters)
+{
+    aloop_link *head = &waiters->head;
+    aloop_link *first = head->next;
+    aloop_link *next;
+
+    if (callback != NULL)
+        callback_ready(loop, callback);
+    if (first == NULL || first == head)
+        return;
+    /* As aloop_wake_one(). Mostly that is all: one who reads. */
+    next = first->next;
+    head->next = next;
+    next->prev = head;
+    *first = (aloop_link){0};
+    ((aloop_waiter *)(void *)first)->notify((aloop_waiter *)(void *)first);
+    if (ALOOP_UNLIKELY(next != head))
+        wake_all(waiters);
+}
+
+static ALWAYS_INLINE void collect(aloop *loop, struct watch *watch, uint32_t events)
 {
     /* Whoever waits finds out by its own call: a read gives the end of the stream, a write the
        error. Where nobody can write any more the poller says so: a peer that has only ended its
        side still reads, and its writer is not to spin. */
     if (ALOOP_UNLIKELY(events & (POLLER_HANGUP | POLLER_ERROR))) {
         watch->hangup |= (uint8_t)(events & (POLLER_HANGUP | POLLER_ERROR));
-        events |= events & POLLER_ERROR ? POLLER_READ | POLLER_WRITE : POLLER_READ;
+        events = (events & POLLER_WRITE) |
+                 (events & POLLER_ERROR ? POLLER_READ | POLLER_WRITE : POLLER_READ);
     }
-    watch->ready |= (uint8_t)(events & (POLLER_READ | POLLER_WRITE));
-    if (events & POLLER_READ) {
-        if (!watch->is_edge && watch->reader != NULL)
-            callback_ready(loop, watch->reader);
-        aloop_wake_all(&watch->readers);
-    }
-    if (events & POLLER_WRITE) {
-        if (!watch->is_edge && watch->writer != NULL)
-            callback_ready(loop, watch->writer);
-        aloop_wake_all(&watch->writers);
-    }
+    watch->ready |= (uint8_t)events;
+    if (events & POLLER_READ)
+        tell(loop, watch->reader, &watch->readers);
+    if (events & POLLER_WRITE)
+        tell(loop, watch->writer, &watch->writers);
 }
 
-void watch_collect_always_ready(aloop *loop)
+void watch_collect(aloop *loop, struct watch *watch, uint32_t events)
+{
+    collect(loop, watch, events);
+}
+
+static void collect_always_ready(aloop *loop)
 {
     struct list *next;
 
@@ -277,6 +307,34 @@ void watch_collect_always_ready(aloop *loop)
         watch_collect(loop, CONTAINER_OF(link, struct watch, always_link),
                       POLLER_READ | POLLER_WRITE);
     }
+}
+
+/* The kernel holds a registration that we cannot reach: its fd was closed behind our back, while a
+   duplicate of it lives on. A new set does not have it. */
+static int drop_unreachable(aloop *loop)
+{
+    const struct poller_class *class = poller_class_of(loop->poller);
+
+    return class->rebuild ? class->rebuild(loop->poller) : 0;
+}
+
+int watch_collect_events(aloop *loop, const struct poller_event *events, int count)
+{
+    bool found_stale = false;
+
+    for (int i = 0; i < count; i++) {
+        struct watch *watch = watch_find(loop, (int64_t)events[i].id);
+
+        if (ALOOP_LIKELY(watch != NULL))
+            collect(loop, watch, events[i].events);
+        else if (events[i].id == WAKE_ID)
+            (void)sys.wake_drain(loop->wake_fds[0]);
+        else
+            found_stale = true;
+    }
+    if (!list_is_empty(&loop->always_ready))
+        collect_always_ready(loop);
+    return found_stale ? drop_unreachable(loop) : 0;
 }
 
 int watch_register_all(aloop *loop)

@@ -14,7 +14,7 @@
 #ifndef ALOOP_SRC_LOOP_WATCH_H
 #define ALOOP_SRC_LOOP_WATCH_H
 
-#include "loop/internal.h"
+#include "loop/callback.h"
 
 struct watch {
     struct slot slot;
@@ -32,14 +32,12 @@ struct watch {
     int held;             /* accepting gives it next, or it is closed with the watch */
     aloop_waitlist readers;
     aloop_waitlist writers;
+    struct callback_slot *reader; /* level: of aloop_add_reader() */
+    struct callback_slot *writer;
     union {
-        struct {
-            struct callback_slot *reader; /* level: of aloop_add_reader() */
-            struct callback_slot *writer;
-        };
-        aloop_waitlist behind; /* edge: who sends datagrams behind one that waits for room */
+        struct list always_link; /* level: in loop->always_ready */
+        aloop_waitlist behind;   /* edge: who sends datagrams behind one that waits for room */
     };
-    struct list always_link;
 };
 
 /* Registers a socket of the library for life. 0 and *out_watch; -ENOMEM, or the kernel's error. */
@@ -71,10 +69,11 @@ static inline struct watch *watch_find(const aloop *loop, int64_t number)
     return slots_find(&loop->watches, number);
 }
 
-/* What the poller reported. Wakes, and runs nothing. */
+/* An fd is ready, so the poller says: wakes who waits for that, and runs nothing. */
 void watch_collect(aloop *loop, struct watch *watch, uint32_t events);
-/* The same for all fds that are always ready. */
-void watch_collect_always_ready(aloop *loop);
+/* The same for all that the poller reported, and for what is always ready. 0, or the error of a
+   poller that had to be made anew. */
+int watch_collect_events(aloop *loop, const struct poller_event *events, int count);
 
 /* Registers everything with a new poller: in the child of a fork. */
 int watch_register_all(aloop *loop);
@@ -82,8 +81,5 @@ int watch_register_all(aloop *loop);
 void watch_close_all(aloop *loop);
 size_t watch_walk_sockets(aloop *loop, void (*visit)(const aloop_alive *alive, void *arg),
                           void *arg);
-
-/* callback.c: queues the reader's or writer's callback. */
-void callback_ready(aloop *loop, struct callback_slot *callback);
 
 #endif
