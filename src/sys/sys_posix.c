@@ -2,6 +2,7 @@
  * The system calls that every POSIX system does alike. This file, sys_linux.c and sys_bsd.c are the
  * only ones that read errno.
  */
+#include "base/compiler.h"
 #include "sys/calls.h"
 #include <fcntl.h>
 #include <stdlib.h>
@@ -48,24 +49,49 @@ ssize_t sys_write(int fd, const void *buffer, size_t size)
     return put < 0 ? -errno : put;
 }
 
+/* What every message costs. The arguments wait in memory for the case that the call has to be
+   repeated: in registers they would have to be saved for it each time, and those to be restored. */
+struct transfer {
+    int fd;
+    int flags;
+    size_t size;
+    void *to;
+    const void *from;
+};
+
+static NOINLINE ssize_t recv_again(const struct transfer *transfer)
+{
+    ssize_t got = -1;
+
+    while (got < 0 && errno == EINTR)
+        got = recv(transfer->fd, transfer->to, transfer->size, transfer->flags);
+    return got < 0 ? -errno : got;
+}
+
 ssize_t sys_recv(int fd, void *buffer, size_t size, int flags)
 {
-    ssize_t got;
+    const struct transfer transfer = {.fd = fd, .flags = flags, .size = size, .to = buffer};
+    ssize_t got = recv(fd, buffer, size, flags);
 
-    do
-        got = recv(fd, buffer, size, flags);
-    while (got < 0 && errno == EINTR);
-    return got < 0 ? -errno : got;
+    return ALOOP_LIKELY(got >= 0) ? got : recv_again(&transfer);
+}
+
+static NOINLINE ssize_t send_again(const struct transfer *transfer)
+{
+    ssize_t put = -1;
+
+    while (put < 0 && errno == EINTR)
+        put = send(transfer->fd, transfer->from, transfer->size, transfer->flags);
+    return put < 0 ? -errno : put;
 }
 
 ssize_t sys_send(int fd, const void *buffer, size_t size, int flags)
 {
-    ssize_t put;
+    const struct transfer transfer = {
+        .fd = fd, .flags = flags | MSG_NOSIGNAL, .size = size, .from = buffer};
+    ssize_t put = send(fd, buffer, size, flags | MSG_NOSIGNAL);
 
-    do
-        put = send(fd, buffer, size, flags | MSG_NOSIGNAL);
-    while (put < 0 && errno == EINTR);
-    return put < 0 ? -errno : put;
+    return ALOOP_LIKELY(put >= 0) ? put : send_again(&transfer);
 }
 
 ssize_t sys_sendv(int fd, const struct iovec *pieces, int count)
