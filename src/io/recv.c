@@ -8,9 +8,9 @@
  */
 #include "io/internal.h"
 
-/* arg: the socket (see op_begin), the buffer, its size, and the count of what has come:
-   of recv_exactly the number itself, of recv_exactly_counting a pointer to it */
-enum { SOCKET, BUFFER, SIZE, COUNT };
+/* arg: the socket (see op_begin), the buffer, its size; of recv, when it waits, its watch; and of
+   recv_exactly the count of what has come, of recv_exactly_counting a pointer to that */
+enum { SOCKET, BUFFER, SIZE, WATCH, COUNT = WATCH };
 
 /* One read: the number of bytes, or an error, -EAGAIN if it has to wait. */
 static inline ssize_t receive(aloop *loop, struct watch *watch, void *buffer, size_t size)
@@ -57,26 +57,40 @@ static const aloop_op_type counting_type = {
 
 /* --- what there is --- */
 
-static aloop_poll recv_poll(aloop_task *task, aloop_op *op)
-{
-    aloop *loop = task->future.loop;
-    struct watch *watch = watch_find(loop, op->arg[SOCKET].number);
-    ssize_t got;
+static aloop_poll recv_poll(aloop_task *task, aloop_op *op);
 
-    if (ALOOP_UNLIKELY(watch == NULL))
-        return -ECANCELED;
-    got = receive(loop, watch, op->arg[BUFFER].pointer, op->arg[SIZE].size);
-    if (got == -EAGAIN)
-        return wait_for_input(op, watch);
+static aloop_poll recv_wait(aloop_op *op, struct watch *watch)
+{
+    op->arg[WATCH].pointer = watch;
+    op->poll = recv_poll;
+    return wait_for_input(op, watch);
+}
+
+/* Apart, so that who has to wait saves no registers. */
+static NOINLINE aloop_poll recv_now(aloop_task *task, aloop_op *op, struct watch *watch)
+{
+    ssize_t got = receive(task->future.loop, watch, op->arg[BUFFER].pointer, op->arg[SIZE].size);
+
+    if (ALOOP_UNLIKELY(got == -EAGAIN))
+        return recv_wait(op, watch);
     watch->busy &= (uint8_t)~POLLER_READ;
     return got;
+}
+
+/* The slot of a watch stays where it is, so that its number tells whether it is the one still. */
+static aloop_poll recv_poll(aloop_task *task, aloop_op *op)
+{
+    struct watch *watch = op->arg[WATCH].pointer;
+
+    if (ALOOP_UNLIKELY(!slot_has_number(&watch->slot, op->arg[SOCKET].number)))
+        return -ECANCELED;
+    return recv_now(task, op, watch);
 }
 
 aloop_poll aloop_recv_poll_(aloop_task *task, aloop_op *op)
 {
     int error;
     struct watch *watch = op_begin(task, op, &error);
-    ssize_t got;
 
     if (ALOOP_UNLIKELY(watch == NULL))
         return error;
@@ -84,11 +98,7 @@ aloop_poll aloop_recv_poll_(aloop_task *task, aloop_op *op)
         return -EBUSY;
     if (ALOOP_UNLIKELY(op->arg[SIZE].size == 0))
         return 0;
-    got = receive(task->future.loop, watch, op->arg[BUFFER].pointer, op->arg[SIZE].size);
-    if (got != -EAGAIN)
-        return got;
-    op->poll = recv_poll;
-    return wait_for_input(op, watch);
+    return watch->ready & POLLER_READ ? recv_now(task, op, watch) : recv_wait(op, watch);
 }
 
 /* --- exactly so much --- */

@@ -8,8 +8,18 @@
    of send_all the number itself, of send_all_counting a pointer to it */
 enum { SOCKET, DATA, SIZE, COUNT };
 
+/* A write did not take all it was given. */
+static void took_less(aloop *loop, struct watch *watch, ssize_t put)
+{
+    if (put > 0)
+        loop->budget -= (int)((size_t)put >> 11);
+    /* After an error there may be no other news: that is found by writing on. */
+    if (put == -EAGAIN || (put >= 0 && watch->is_tcp && !watch->hangup))
+        socket_used_up(loop, watch, POLLER_WRITE);
+}
+
 /* One write: the number of bytes, or an error, -EAGAIN if it has to wait. */
-static inline ssize_t transmit(aloop *loop, struct watch *watch, const void *data, size_t size)
+static ssize_t transmit(aloop *loop, struct watch *watch, const void *data, size_t size)
 {
     size_t most = size < TRANSFER_MAX ? size : TRANSFER_MAX;
     ssize_t put;
@@ -17,15 +27,10 @@ static inline ssize_t transmit(aloop *loop, struct watch *watch, const void *dat
     if (!(watch->ready & POLLER_WRITE))
         return -EAGAIN;
     put = sys.send(watch->fd, data, most, 0);
-    if (put < 0) {
-        if (put == -EAGAIN)
-            socket_used_up(loop, watch, POLLER_WRITE);
-        return put;
-    }
-    /* After an error there may be no other news: that is found by writing on. */
-    if ((size_t)put < most && watch->is_tcp && !watch->hangup)
-        socket_used_up(loop, watch, POLLER_WRITE);
-    loop->budget -= (int)((size_t)put >> 11);
+    if ((size_t)put == most)
+        loop->budget -= (int)(most >> 11);
+    else
+        took_less(loop, watch, put);
     return put;
 }
 
@@ -93,15 +98,21 @@ static size_t *all_count(aloop_op *op)
     return op->type == &counting_type ? op->arg[COUNT].pointer : &op->arg[COUNT].size;
 }
 
-static inline aloop_poll send_rest(aloop_task *task, aloop_op *op, struct watch *watch)
+static aloop_poll send_rest(aloop_task *task, aloop_op *op, struct watch *watch)
 {
     aloop *loop = task->future.loop;
     size_t *count = all_count(op);
 
     while (*count < op->arg[SIZE].size) {
-        ssize_t put = transmit(loop, watch, (const char *)op->arg[DATA].data + *count,
-                               op->arg[SIZE].size - *count);
+        ssize_t put;
 
+        /* A peer that reads as fast as we write does not keep the others from their turn. */
+        if (loop->budget <= 0) {
+            watch->busy |= POLLER_WRITE;
+            return aloop_op_yield(task);
+        }
+        put = transmit(loop, watch, (const char *)op->arg[DATA].data + *count,
+                       op->arg[SIZE].size - *count);
         if (put == -EAGAIN)
             return wait_for_room(op, watch);
         if (put < 0) {
@@ -109,11 +120,6 @@ static inline aloop_poll send_rest(aloop_task *task, aloop_op *op, struct watch 
             return put;
         }
         *count += (size_t)put;
-        /* A peer that reads as fast as we write does not keep the others from their turn. */
-        if (loop->budget <= 0 && *count < op->arg[SIZE].size) {
-            watch->busy |= POLLER_WRITE;
-            return aloop_op_yield(task);
-        }
     }
     sender_ended(watch);
     return (int64_t)op->arg[SIZE].size;
@@ -126,7 +132,41 @@ aloop_poll send_all_poll(aloop_task *task, aloop_op *op)
     return ALOOP_LIKELY(watch != NULL) ? send_rest(task, op, watch) : -ECANCELED;
 }
 
+/* Nothing was written yet, or the first write took less than everything. */
+static NOINLINE aloop_poll send_all_further(aloop_task *task, aloop_op *op, struct watch *watch,
+                                            ssize_t put)
+{
+    if (put != 0)
+        took_less(task->future.loop, watch, put);
+    if (put < 0 && put != -EAGAIN)
+        return put;
+    op->poll = send_all_poll;
+    op->arg[COUNT].size = put > 0 ? (size_t)put : 0;
+    return send_rest(task, op, watch);
+}
+
 aloop_poll aloop_send_all_poll_(aloop_task *task, aloop_op *op)
+{
+    int error;
+    struct watch *watch = op_begin(task, op, &error);
+    size_t size = op->arg[SIZE].size;
+    ssize_t put;
+
+    if (ALOOP_UNLIKELY(watch == NULL))
+        return error;
+    if (ALOOP_UNLIKELY(watch->busy & POLLER_WRITE))
+        return -EBUSY;
+    if (ALOOP_UNLIKELY(!(watch->ready & POLLER_WRITE) || size - 1 >= TRANSFER_MAX))
+        return send_all_further(task, op, watch, 0);
+    /* As a rule it all goes. Nobody waits, so there is nothing to take back. */
+    put = sys.send(watch->fd, op->arg[DATA].data, size, 0);
+    if (ALOOP_UNLIKELY((size_t)put != op->arg[SIZE].size))
+        return send_all_further(task, op, watch, put);
+    task->future.loop->budget -= (int)((size_t)put >> 11);
+    return put;
+}
+
+static aloop_poll counting_begin(aloop_task *task, aloop_op *op)
 {
     int error;
     struct watch *watch;
@@ -145,7 +185,7 @@ aloop_op aloop_send_all_counting(const aloop_socket *socket, const void *data, s
                                  size_t *out_count)
 {
     return (aloop_op){
-        .poll = aloop_send_all_poll_,
+        .poll = counting_begin,
         .type = &counting_type,
         .arg = {{.data = socket}, {.data = data}, {.size = size}, {.pointer = out_count}}};
 }
