@@ -114,9 +114,19 @@ struct aloop_coro {
     int line;    /* where it is defined; 0 if unknown */
 };
 
-/* The second half of aloop_frame_await(); and all of it for aloop_sleep(0). */
+/* The parts of aloop_frame_await(): what is out of the ordinary, for aloop_sleep(0) too; what has
+   completed at once; and all of it for a call. */
 ALOOP_API bool aloop_frame_await_(aloop_frame *frame);
+ALOOP_API bool aloop_frame_complete_(aloop_frame *frame, int64_t outcome);
 ALOOP_API bool aloop_frame_yield_(aloop_frame *frame);
+ALOOP_API bool aloop_frame_call_(aloop_frame *frame, const aloop_coro *coro, const void *args);
+
+/* Is it known when this is compiled, after inlining? */
+#if defined(__GNUC__) || defined(__clang__)
+#define ALOOP_IS_KNOWN_(x) __builtin_constant_p(x)
+#else
+#define ALOOP_IS_KNOWN_(x) 0
+#endif
 
 /*
  * Begins to await `op`. True: the step function must return ALOOP_STEP_SUSPENDED, and is called
@@ -125,23 +135,39 @@ ALOOP_API bool aloop_frame_yield_(aloop_frame *frame);
  */
 static inline bool aloop_frame_await(aloop_frame *frame, aloop_op op)
 {
-    /* A task begins with the operation that it waits for. It is built in place, field by field:
-       through a copy on the stack it would be written and read twice, in pieces of different
-       sizes. */
-    aloop_op *own = (aloop_op *)(void *)frame->task;
+    struct aloop_task_head_ *task = (struct aloop_task_head_ *)(void *)frame->task;
+    int64_t outcome;
 
-    /* Known when this is compiled, as a rule. */
-    if (op.poll == aloop_yield_poll_ && op.flags == 0)
-        return aloop_frame_yield_(frame);
-    own->poll = op.poll;
-    own->type = op.type;
-    own->arg[0].number = op.arg[0].number;
-    own->arg[1].number = op.arg[1].number;
-    own->arg[2].number = op.arg[2].number;
-    own->arg[3].number = op.arg[3].number;
-    own->flags = op.flags;
-    own->timeout = op.timeout;
-    return aloop_frame_await_(frame);
+    /* What `op` is made of is known when this is compiled, as a rule: then little is left of it. */
+    if (op.poll == aloop_yield_poll_ && op.flags == 0) {
+        if (ALOOP_UNLIKELY(task->state != 0))
+            return aloop_frame_yield_(frame);
+        /* It is queued when the step function has returned. */
+        task->state = ALOOP_TASK_YIELDS_;
+        return true;
+    }
+    if (op.poll == aloop_call_poll_ && op.flags == ALOOP_OP_IS_CALL_)
+        return aloop_frame_call_(frame, (const aloop_coro *)op.arg[0].data, op.arg[1].data);
+    /* Field by field: through a copy on the stack it would be written and read twice, in pieces of
+       different sizes. */
+    task->op.poll = op.poll;
+    task->op.type = op.type;
+    task->op.arg[0].number = op.arg[0].number;
+    task->op.arg[1].number = op.arg[1].number;
+    task->op.arg[2].number = op.arg[2].number;
+    task->op.arg[3].number = op.arg[3].number;
+    task->op.flags = op.flags;
+    if (!ALOOP_IS_KNOWN_(op.flags) || (op.flags & ALOOP_OP_HAS_TIMEOUT_) != 0)
+        task->op.timeout = op.timeout;
+    if (!ALOOP_IS_KNOWN_(op.flags) || (op.flags & ALOOP_OP_NOT_PLAIN_) != 0 ||
+        ALOOP_UNLIKELY(task->state != 0))
+        return aloop_frame_await_(frame);
+    /* A direct call, then, and not even that where it is inlined. */
+    outcome = op.poll(frame->task, &task->op);
+    if (outcome != ALOOP_PENDING)
+        return aloop_frame_complete_(frame, outcome);
+    task->state |= ALOOP_TASK_WAITS_;
+    return true;
 }
 
 /*

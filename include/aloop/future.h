@@ -120,6 +120,12 @@ static inline aloop_op aloop_join_op_(aloop_future *future, const aloop_op_type 
     return op;
 }
 
+/* As aloop_task_future(). */
+static inline aloop_future *aloop_task_future_(aloop_task *task)
+{
+    return (aloop_future *)(void *)((struct aloop_task_head_ *)(void *)task + 1);
+}
+
 static inline aloop_op aloop_join_future(aloop_future *future)
 {
     return aloop_join_op_(future, &aloop_join_type_, 0);
@@ -127,7 +133,7 @@ static inline aloop_op aloop_join_future(aloop_future *future)
 
 static inline aloop_op aloop_join_task(aloop_task *task)
 {
-    return aloop_join_op_(aloop_task_future(task), &aloop_join_type_, 0);
+    return aloop_join_op_(aloop_task_future_(task), &aloop_join_type_, 0);
 }
 
 static inline aloop_op aloop_join_future_unref(aloop_future *future)
@@ -137,7 +143,7 @@ static inline aloop_op aloop_join_future_unref(aloop_future *future)
 
 static inline aloop_op aloop_join_task_unref(aloop_task *task)
 {
-    return aloop_join_op_(aloop_task_future(task), &aloop_join_type_, ALOOP_OP_UNREF_);
+    return aloop_join_op_(aloop_task_future_(task), &aloop_join_type_, ALOOP_OP_UNREF_);
 }
 
 static inline aloop_op aloop_shield_op_future(aloop_future *future)
@@ -147,7 +153,7 @@ static inline aloop_op aloop_shield_op_future(aloop_future *future)
 
 static inline aloop_op aloop_shield_op_task(aloop_task *task)
 {
-    return aloop_join_op_(aloop_task_future(task), &aloop_shield_type_, 0);
+    return aloop_join_op_(aloop_task_future_(task), &aloop_shield_type_, 0);
 }
 
 static inline aloop_op aloop_op_identity(aloop_op op)

@@ -110,7 +110,22 @@ struct aloop_op {
 };
 
 /* aloop_op.flags, as far as the inline functions of the headers need them. */
-enum { ALOOP_OP_HAS_TIMEOUT_ = 2, ALOOP_OP_IS_CALL_ = 32, ALOOP_OP_UNREF_ = 64 };
+enum {
+    ALOOP_OP_HAS_TIMEOUT_ = 2,
+    ALOOP_OP_IS_CALL_ = 32,
+    ALOOP_OP_UNREF_ = 64,
+    ALOOP_OP_NOT_PLAIN_ = 1 + ALOOP_OP_HAS_TIMEOUT_ + ALOOP_OP_IS_CALL_
+};
+
+/* What awaiting touches of a task: the library's, and here only so that it can be inlined. What
+   follows it in memory is the task as a future. */
+struct aloop_task_head_ {
+    aloop_op op;    /* what the task waits for is built in place */
+    uint32_t state; /* 0: it runs, and that is all; else bits of these and others */
+    struct aloop_frame *frame;
+};
+
+enum { ALOOP_TASK_RUNS_, ALOOP_TASK_WAITS_, ALOOP_TASK_YIELDS_ };
 
 /* Queues the task that awaits `op` on `list`, and returns ALOOP_PENDING. For poll functions. */
 static inline aloop_poll aloop_op_wait(aloop_op *op, aloop_waitlist *list)

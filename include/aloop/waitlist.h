@@ -49,10 +49,8 @@ static inline void aloop_waitlist_push(aloop_waitlist *list, aloop_waiter *waite
 {
     aloop_link *head = &list->head;
 
-    if (head->next == NULL) {
-        head->next = head;
+    if (head->next == NULL)
         head->prev = head;
-    }
     waiter->link.next = head;
     waiter->link.prev = head->prev;
     head->prev->next = &waiter->link;

@@ -14,7 +14,7 @@ import gdb
 NEVER = (1 << 63) - 1
 SCOPE_GROUP, SCOPE_HOLD = 2, 3
 FUTURE_PLAIN, FUTURE_GATHER = 0, 2
-TASK_WAITS, TASK_YIELDS = 1, 2
+TASK_MODE, TASK_WAITS, TASK_YIELDS, TASK_IS_QUEUED = 3, 1, 2, 4
 OP_HAS_TIMEOUT, OP_DEADLINE_SET = 2, 4
 SCOPE_FIRED, GROUP_CLOSED = 1, 4
 FINALLY, FRAMES_END, INDENT_MAX = 1, 32, 20
@@ -92,8 +92,11 @@ class Task:
             yield scope
             scope = scope["outer"]
 
+    def mode(self):
+        return int(self.pointer["state"]) & TASK_MODE
+
     def op(self):
-        return self.pointer["op"] if int(self.pointer["mode"]) == TASK_WAITS else None
+        return self.pointer["op"] if self.mode() == TASK_WAITS else None
 
     def name(self):
         return "%s#%d" % (text(self.frames()[0]["coro"]["name"]), self.number)
@@ -282,8 +285,8 @@ class Dump:
         if address(self.loop["current_task"]) == address(pointer):
             return "runs"
         if op is not None:
-            return self.describe(op) + (", woken" if int(pointer["is_queued"]) else "")
-        if int(pointer["mode"]) == TASK_YIELDS:
+            return self.describe(op) + (", woken" if int(pointer["state"]) & TASK_IS_QUEUED else "")
+        if task.mode() == TASK_YIELDS:
             return "yields"
         frame = pointer["frame"]
         is_new = address(frame["caller"]) == 0 and int(frame["line"]) == 0

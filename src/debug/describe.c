@@ -5,7 +5,7 @@
 
 const aloop_op *pending_op(const struct aloop_task *task)
 {
-    return task->mode == TASK_WAITS ? &task->op : NULL;
+    return task_mode(task) == TASK_WAITS ? &task->op : NULL;
 }
 
 const char *op_name(const aloop_op *op)

@@ -33,12 +33,13 @@ const char *task_mood(const struct aloop_task *task)
 {
     if (task == task->future.loop->current_task)
         return "runs";
-    switch ((enum task_mode)task->mode) {
+    switch (task_mode(task)) {
     case TASK_WAITS:
         return "waits";
     case TASK_YIELDS:
         return "yields";
     case TASK_RUNS:
+    case TASK_DONE:
         break;
     }
     return task->frame->caller == NULL && task->frame->line == 0 ? "has not begun" : "ready";

@@ -39,7 +39,7 @@ static void print_state(struct graph *graph, FILE *file, const struct aloop_task
         return;
     }
     print_op(graph, file, task, op);
-    if (task->is_queued)
+    if (task->state & TASK_IS_QUEUED)
         fprintf(file, ", woken");
     if (notes != NULL && notes->waits_since != NOT_WAITING) {
         fprintf(file, ", for ");

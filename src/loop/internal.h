@@ -110,6 +110,8 @@ struct aloop {
     aloop_ns now;
     uint64_t polled_at; /* the entry of the ready queue that stood first at the last poll ... */
     uint64_t poll_due;  /* ... and the one before which the next is due, though more are ready */
+    uint64_t turn_end;  /* the first entry that is not of this turn; 0: each is run by itself */
+    bool runs_on;       /* turn after turn, as long as no poll is due */
     bool is_stopping;
     bool is_leaving; /* stopping, or the way in which turns run is to be chosen anew */
     bool is_running;
@@ -127,6 +129,7 @@ struct aloop {
     struct list tasks;
     uint64_t tasks_created;
     uint64_t tasks_ended;
+    size_t task_places; /* in the ready queue and among the timers, reserved for tasks to come */
     struct list composites; /* gathers and shields that are not settled */
     bool is_shutting_down;
     bool looks_at_new_tasks; /* shutting down, debug, or somebody observes */
@@ -258,6 +261,17 @@ void loop_memory_unref(aloop *loop);
 static inline bool loop_may_put_off_poll(const aloop *loop)
 {
     return loop->ready.head != loop->ready.tail && loop->ready.head < loop->poll_due;
+}
+
+/* The turn is through. True if the next one may follow without a poll: as nothing is collected in
+   between, there is no seam, and it is what the queue holds now. */
+static inline bool loop_begin_next_turn(aloop *loop)
+{
+    if (!loop->runs_on || !loop_may_put_off_poll(loop))
+        return false;
+    loop->turns++;
+    loop->turn_end = loop->ready.tail;
+    return true;
 }
 
 /* Turns end with the one that runs. A poll is due at once, so that they need not look at two

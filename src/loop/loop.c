@@ -187,18 +187,20 @@ int loop_poll(aloop *loop, aloop_ns max_wait)
     return poll_and_collect(loop, max_wait);
 }
 
-/* Runs what is ready: one turn, or, with `go_on`, turn after turn as long as no poll is due. As
-   nothing is collected in between, such turns follow each other without a seam: the next one is
-   what the queue holds when the last one is through. */
-static inline void run_ready(aloop *loop, bool go_on)
+/* Runs what is ready: one turn, or, if it is to run on, turn after turn as long as no poll is due.
+   A step of a task runs those that come behind it along with it. */
+static inline void run_ready(aloop *loop, bool runs_on)
 {
     struct ready *ready = &loop->ready;
 
+    loop->turns++;
+    loop->turn_end = ready->tail;
+    loop->runs_on = runs_on;
     do {
-        uint64_t end = ready->tail;
+        uint64_t end = loop->turn_end;
 
-        loop->turns++;
-        /* Less, not unequal: a fork()ed child may have run the loop on from inside a callback. */
+        /* Less, not unequal: a fork()ed child may have run the loop on from inside a callback, and
+           a step may have gone on into the next turn. */
         while (ready->head < end) {
             /* By value: the callback may grow the ring. */
             struct ready_entry entry = ready->ring[(size_t)ready->head & ready->mask];
@@ -206,7 +208,7 @@ static inline void run_ready(aloop *loop, bool go_on)
             ready->head++;
             entry.run(loop, entry.arg);
         }
-    } while (go_on && loop_may_put_off_poll(loop));
+    } while (ready->head < loop->turn_end || loop_begin_next_turn(loop));
 }
 
 static inline int poll_if_due(aloop *loop, aloop_ns max_wait)

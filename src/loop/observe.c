@@ -216,6 +216,8 @@ static void observe_ready(aloop *loop)
     uint64_t end = ready->tail;
 
     loop->turns++;
+    loop->turn_end = 0;
+    loop->runs_on = false;
     while (ready->head < end) {
         struct ready_entry entry = ready->ring[(size_t)ready->head & ready->mask];
 

@@ -83,7 +83,7 @@ bool op_sees_to_deadline(struct aloop_task *task)
 
 void task_give_way(struct aloop_task *task)
 {
-    if (task->alarm & ALARM_SCOPE)
+    if (task->state & ALARM_SCOPE)
         scopes_lose_patience(task);
     task_wake(task);
 }
@@ -95,9 +95,10 @@ bool task_begin_op(struct aloop_task *task)
 
 aloop_poll aloop_op_wait_until(aloop_task *task, aloop_ns deadline)
 {
-    if (task->has_timer && deadline >= timer_deadline(&task->timer) && timer_is_armed(&task->timer))
+    if (task->state & TASK_HAS_TIMER && deadline >= timer_deadline(&task->timer) &&
+        timer_is_armed(&task->timer))
         return ALOOP_PENDING;
-    task->has_timer = true;
+    task->state |= TASK_HAS_TIMER;
     timers_arm(&task->future.loop->timers, &task->timer, deadline);
     return ALOOP_PENDING;
 }
@@ -143,7 +144,7 @@ static bool await_call_in_scope(aloop_frame *frame)
    on waiting, for that to end. */
 static bool await_end_of_cancelled(struct aloop_task *task, unsigned alarm)
 {
-    task->mode = TASK_WAITS;
+    task_set_mode(task, TASK_WAITS);
     task->op.flags |= alarm;
     if (task_cancel_awaited(task))
         return true;
@@ -202,13 +203,13 @@ bool await_carefully(aloop_frame *frame)
             return true;
         return task_spend(task);
     }
-    if (task->alarm != 0 && !(op->flags & OP_IS_CALL) &&
+    if ((task->state & TASK_ALARMS) != 0 && !(op->flags & OP_IS_CALL) &&
         (op_is_for_several(op) || task_alarm_is_patient(task))) {
         if (await_asking_first(frame))
             return true;
         return task_spend(task);
     }
-    if (task->alarm != 0 && !(op->flags & OP_IS_CALL))
+    if ((task->state & TASK_ALARMS) != 0 && !(op->flags & OP_IS_CALL))
         alarm = task_take_alarm(task);
     if (alarm != 0)
         return await_cancelled(frame, alarm);

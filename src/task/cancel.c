@@ -18,11 +18,11 @@ unsigned task_take_alarm(struct aloop_task *task)
 {
     aloop_scope *scope;
 
-    if (task->alarm & ALARM_CANCEL && task_is_cancellable(task)) {
-        task->alarm &= (uint8_t)~ALARM_CANCEL;
+    if (task->state & ALARM_CANCEL && task_is_cancellable(task)) {
+        task->state &= ~(uint32_t)ALARM_CANCEL;
         return OP_CANCELLED;
     }
-    scope = task->alarm & ALARM_SCOPE ? scope_due(task) : NULL;
+    scope = task->state & ALARM_SCOPE ? scope_due(task) : NULL;
     if (scope == NULL)
         return 0;
     scope_deliver(scope);
@@ -31,16 +31,16 @@ unsigned task_take_alarm(struct aloop_task *task)
 
 bool task_alarm_is_patient(const struct aloop_task *task)
 {
-    const aloop_scope *scope = task->alarm & ALARM_SCOPE ? scope_due(task) : NULL;
+    const aloop_scope *scope = task->state & ALARM_SCOPE ? scope_due(task) : NULL;
 
     return scope != NULL && scope->flags & SCOPE_PATIENT &&
-           !(task->alarm & ALARM_CANCEL && task_is_cancellable(task));
+           !(task->state & ALARM_CANCEL && task_is_cancellable(task));
 }
 
 static bool alarm_is_due(const struct aloop_task *task)
 {
-    return (task->alarm & ALARM_CANCEL && task_is_cancellable(task)) ||
-           (task->alarm & ALARM_SCOPE && scope_due(task) != NULL);
+    return (task->state & ALARM_CANCEL && task_is_cancellable(task)) ||
+           (task->state & ALARM_SCOPE && scope_due(task) != NULL);
 }
 
 /* Can a cancellation still change the future's fate? */
@@ -118,7 +118,7 @@ static void break_circle(const struct request *request)
     task_drop_op(task);
     task->op.poll = circle_poll;
     task->op.type = NULL;
-    task->mode = TASK_WAITS;
+    task_set_mode(task, TASK_WAITS);
     task_wake(task);
 }
 
@@ -144,7 +144,7 @@ static aloop_future *deliver(struct aloop_task *task, struct request *request)
     aloop_future *target;
     struct fanout *fanout;
 
-    if (task->mode != TASK_WAITS || !alarm_is_due(task))
+    if (task_mode(task) != TASK_WAITS || !alarm_is_due(task))
         return NULL;
     if (!find_awaited(&task->op, &target, &fanout)) {
         task_wake(task);
@@ -181,7 +181,7 @@ static void cancel_chain(aloop_future *future, struct request *request)
             }
             task->cancel_chain = request->loop->cancel_chain;
             task->cancelling++;
-            task->alarm |= ALARM_CANCEL;
+            task->state |= ALARM_CANCEL;
             future = deliver(task, request);
             break;
         }
@@ -238,6 +238,7 @@ void cancel_everything(aloop *loop)
         struct aloop_task *task = CONTAINER_OF(link, struct aloop_task, link);
 
         task->was_told_to_end = true;
+        task->has_baggage = true;
         request.joiner = NULL;
         cancel_chain(&task->future, &request);
         do_work(&request);
@@ -257,12 +258,12 @@ bool aloop_task_cancel(aloop_task *task)
     return aloop_future_cancel(&task->future);
 }
 
-void task_raise_alarm(struct aloop_task *task, uint8_t alarm)
+void task_raise_alarm(struct aloop_task *task, uint32_t alarm)
 {
     struct request request;
 
     request_begin(&request, task->future.loop);
-    task->alarm |= alarm;
+    task->state |= alarm;
     cancel_chain(deliver(task, &request), &request);
     do_work(&request);
 }
@@ -277,6 +278,6 @@ unsigned aloop_task_uncancel(aloop_task *task)
     if (future_is_done(&task->future) || task->cancelling == 0)
         return task->cancelling;
     if (--task->cancelling == 0)
-        task->alarm &= (uint8_t)~ALARM_CANCEL;
+        task->state &= ~(uint32_t)ALARM_CANCEL;
     return task->cancelling;
 }

@@ -102,26 +102,18 @@ static NOINLINE void destroy_rarity(struct aloop_future *future)
         return;
     }
     task_notes_free(TASK_OF(future));
-    task_destroy(future);
+    task_destroy(TASK_OF(future));
 }
 
-static void future_destroy(struct aloop_future *future)
+/* Only done callbacks are left: a task that awaits a future holds a reference. */
+static NOINLINE void drop_callbacks(struct aloop_future *future)
 {
-    aloop *loop = future->loop;
     aloop_waiter *waiter;
 
-    /* Only done callbacks are left: a task that awaits a future holds a reference. */
     while ((waiter = aloop_waitlist_first(&future->waiters)) != NULL) {
         aloop_waiter_unlink(waiter);
         callback_free(CONTAINER_OF(waiter, struct done_callback, waiter));
     }
-    if (future->kind == FUTURE_PLAIN)
-        pool_free(&loop->pool, future, sizeof *future);
-    else if (future->kind == FUTURE_TASK)
-        task_destroy(future);
-    else
-        destroy_rarity(future);
-    loop_object_removed(loop);
 }
 
 static const char *never_retrieved(const struct aloop_future *future)
@@ -138,19 +130,31 @@ static NOINLINE bool report_never_retrieved(struct aloop_future *future)
     return --future->references == 0;
 }
 
-void aloop_future_unref(aloop_future *future)
+void future_end(struct aloop_future *future)
 {
-    if (future == NULL || future->loop == NULL)
+    aloop *loop = future->loop;
+
+    if (ALOOP_UNLIKELY(loop == NULL))
         return;
-    if (future->references > 1) {
-        future->references--;
-        return;
-    }
     if (ALOOP_UNLIKELY(future->result < 0 && future->state == FUTURE_FINISHED &&
                        future->result != -ECANCELED && !future->is_retrieved) &&
         !report_never_retrieved(future))
         return;
-    future_destroy(future);
+    if (ALOOP_UNLIKELY(!aloop_waitlist_is_empty(&future->waiters)))
+        drop_callbacks(future);
+    if (future->kind == FUTURE_TASK)
+        task_destroy(TASK_OF(future));
+    else if (future->kind == FUTURE_PLAIN)
+        pool_free(&loop->pool, future, sizeof *future);
+    else
+        destroy_rarity(future);
+    loop_object_removed(loop);
+}
+
+void aloop_future_unref(aloop_future *future)
+{
+    if (future != NULL)
+        future_unref(future);
 }
 
 aloop_future *aloop_future_ref(aloop_future *future)

@@ -39,8 +39,7 @@ static aloop_poll open_poll(aloop_task *task, aloop_op *op)
         return -ENOMEM;
     head->generator = generator;
     frame = (aloop_frame *)(void *)((char *)head + GENERATOR_HEAD_SIZE);
-    frame_init(frame, coro, op->arg[2].data);
-    frame->task = task;
+    frame_init(frame, coro, op->arg[2].data, task, NULL);
     frame->flags = FRAME_GENERATOR;
     *generator = (aloop_generator){
         .frame = frame, .owner = task->frame, .task = task, .older = task->generators};
@@ -151,7 +150,7 @@ static aloop_poll next_poll(aloop_task *task, aloop_op *op)
     if (error < 0)
         return error;
     /* Items may come without an await that a cancellation could be delivered to. */
-    if (ALOOP_UNLIKELY(task->alarm != 0) && task_take_alarm(task) != 0)
+    if (ALOOP_UNLIKELY((task->state & TASK_ALARMS) != 0) && task_take_alarm(task) != 0)
         return -ECANCELED;
     generator_resume(generator, 0);
     return ALOOP_PENDING;
@@ -171,7 +170,7 @@ void generator_begin_close(aloop_generator *generator)
 
     generator->is_closing = true;
     /* A cancellation of the task that is delivered from here on is none of ours to swallow. */
-    generator->cancelling = task->cancelling - (task->alarm & ALARM_CANCEL ? 1 : 0);
+    generator->cancelling = task->cancelling - (task->state & ALARM_CANCEL ? 1 : 0);
     generator_resume(generator, -ECANCELED);
     if (has_begun)
         return;
@@ -224,7 +223,7 @@ static int64_t outcome_for_caller(const aloop_generator *generator, int64_t outc
         return 0;
     if (!generator->is_closing || outcome != -ECANCELED)
         return outcome;
-    return task->cancelling > generator->cancelling && !(task->alarm & ALARM_CANCEL) ? outcome : 0;
+    return task->cancelling > generator->cancelling && !(task->state & ALARM_CANCEL) ? outcome : 0;
 }
 
 void generator_return(aloop_frame *frame, aloop_frame *caller)

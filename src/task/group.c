@@ -246,7 +246,7 @@ static aloop_poll started_poll(aloop_task *task, aloop_op *op)
     if (word >= 0 || word == -EPROTO)
         return -ECANCELED;
     if (op->flags & OP_CANCELLED)
-        task->alarm |= ALARM_CANCEL;
+        task->state |= ALARM_CANCEL;
     return word;
 }
 
@@ -325,7 +325,7 @@ static aloop_poll group_poll(aloop_task *task, aloop_op *op)
         return -ECANCELED;
     /* Errors beat the cancellation, which must not get lost over them. */
     if (op->flags & OP_CANCELLED)
-        task->alarm |= ALARM_CANCEL;
+        task->state |= ALARM_CANCEL;
     return error;
 }
 
@@ -425,7 +425,7 @@ int64_t group_outcome(aloop_group *group, int64_t outcome)
     if (group->flags & GROUP_CLOSED || (outcome < 0 && outcome != -ECANCELED))
         return outcome;
     if (outcome == -ECANCELED && task->cancelling > group->scope.cancelling && error < 0)
-        task->alarm |= ALARM_CANCEL;
+        task->state |= ALARM_CANCEL;
     if (error < 0)
         return error;
     return scope_caught(&group->scope, outcome) ? 0 : outcome;

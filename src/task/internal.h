@@ -55,12 +55,6 @@ struct aloop_future {
     bool is_retrieved; /* somebody has looked at the result */
 };
 
-/* Undelivered news for a task, looked at when an await begins and when the task is resumed. */
-enum {
-    ALARM_CANCEL = 1, /* the task is to be cancelled (asyncio: _must_cancel) */
-    ALARM_SCOPE = 2   /* the time of a cancel scope is up */
-};
-
 /* aloop_op.flags */
 enum {
     OP_CANCELLABLE = 1, /* even inside ALOOP_FINALLY */
@@ -77,20 +71,40 @@ struct member;
 struct locals;
 struct task_notes;
 
-/* What a task that is not done is at. */
+/* aloop_task.state: what the task is at, and what else there is to know of it at the moment. Bits
+   of one number, not fields: it is looked at as a whole right behind a change of one of them, and a
+   processor would have to wait for a narrow store before it could do a wide load. */
 enum task_mode {
-    TASK_RUNS,  /* it runs, or has an entry in the ready queue and will go on where it stands */
-    TASK_WAITS, /* `op` is pending */
-    TASK_YIELDS /* it has an entry, and awaits no more than that: there is no operation */
+    TASK_RUNS = ALOOP_TASK_RUNS_,     /* it runs, or has an entry in the ready queue and will go on
+                                         where it stands */
+    TASK_WAITS = ALOOP_TASK_WAITS_,   /* `op` is pending */
+    TASK_YIELDS = ALOOP_TASK_YIELDS_, /* it gives way, and awaits no more than that: there is no
+                                         operation */
+    TASK_DONE = 3
 };
 
-/* What a switch from one task to the next touches stands at the end, next to the first frame, which
-   follows the task in memory. */
+enum {
+    TASK_MODE = 3,       /* enum task_mode */
+    TASK_IS_QUEUED = 4,  /* has an entry in the ready queue */
+    TASK_HAS_TIMER = 8,  /* `timer` is armed, or was and came due, for the op's sake */
+    /* Undelivered news, looked at when an await begins and when the task is resumed. */
+    ALARM_CANCEL = 16,   /* the task is to be cancelled (asyncio: _must_cancel) */
+    ALARM_SCOPE = 32,    /* the time of a cancel scope is up */
+    TASK_ALARMS = ALARM_CANCEL + ALARM_SCOPE
+};
+
+/* What awaiting, waking and a step touch stands together, and first: awaits build the operation in
+   place (see struct aloop_task_head_). The first frame follows the task in memory. */
 struct aloop_task {
-    aloop_op op;            /* first: awaits build it in place. Its waiter stays, linked or not */
+    aloop_op op; /* its waiter stays, linked or not */
+    uint32_t state; /* TASK_*; 0: it runs, and there is nothing else to know */
+    bool has_baggage; /* perhaps: something to see to when it ends, beyond what all tasks have */
+    bool was_told_to_end; /* by the loop's shutdown */
+    aloop_frame *frame; /* the innermost */
+    struct aloop_future future;
     struct timer timer; /* wakes the task for its op's sake */
-    struct list link;       /* in loop->tasks until it is done */
-    /* From here to `future` all is zero at first. */
+    struct list link;   /* in loop->tasks until it is done */
+    /* From here on all is zero at first. */
     aloop_scope *scope;          /* the innermost cancel scope */
     struct member *member;       /* of the group it is in, until it is done */
     struct locals *locals;       /* its task-local values, until it is done; NULL: none */
@@ -99,26 +113,22 @@ struct aloop_task {
     uint32_t finally_depth; /* frames inside their ALOOP_FINALLY ... */
     uint32_t finally_base;  /* ... of them, those around the innermost call that is cancellable */
     uint32_t cancelling;
-    bool was_told_to_end; /* by the loop's shutdown */
-    bool has_timer;       /* `timer` is armed, or was and came due, for the op's sake */
-    struct aloop_future future;
-    union {
-        struct {
-            uint8_t mode;   /* enum task_mode */
-            uint8_t alarm;  /* ALARM_* */
-            bool is_queued; /* has an entry in the ready queue */
-            bool unused;
-        };
-        uint32_t state; /* all of them at once; 0: it runs, and there is nothing else to know */
-    };
-    uint32_t number;    /* given when somebody asks for it; 0: not yet */
-    aloop_frame *frame; /* the innermost */
+    uint32_t number; /* given when somebody asks for it; 0: not yet */
 };
 
-/* The state of a task that yields, and of which nobody wants anything. */
-static inline uint32_t task_state_yielding(void)
+_Static_assert(offsetof(struct aloop_task, op) == offsetof(struct aloop_task_head_, op) &&
+                   offsetof(struct aloop_task, state) == offsetof(struct aloop_task_head_, state) &&
+                   offsetof(struct aloop_task, future) == sizeof(struct aloop_task_head_),
+               "the headers know the head of a task");
+
+static inline enum task_mode task_mode(const struct aloop_task *task)
 {
-    return ((const struct aloop_task){.mode = TASK_YIELDS, .is_queued = true}).state;
+    return (enum task_mode)(task->state & TASK_MODE);
+}
+
+static inline void task_set_mode(struct aloop_task *task, enum task_mode mode)
+{
+    task->state = (task->state & ~(uint32_t)TASK_MODE) | (uint32_t)mode;
 }
 
 /* frame->flags; ALOOP_FLAG_FINALLY_ is 1 */
@@ -159,13 +169,15 @@ static inline struct aloop_future *future_ref(struct aloop_future *future)
     return future;
 }
 
-/* aloop_future_unref(), where it is likely not the last. */
+/* Its last reference is dropped. The static ones, which have no loop, stay. */
+void future_end(struct aloop_future *future);
+
 static inline void future_unref(struct aloop_future *future)
 {
     if (future->references > 1)
         future->references--;
     else
-        aloop_future_unref(future);
+        future_end(future);
 }
 
 /* Done: wakes who waits. Nothing if it is done already. */
@@ -215,7 +227,7 @@ void cancel_fanout(aloop *loop, struct fanout *fanout);
 /* Tells all tasks of the loop to end. */
 void cancel_everything(aloop *loop);
 /* Sets an alarm, and delivers it if the task waits. */
-void task_raise_alarm(struct aloop_task *task, uint8_t alarm);
+void task_raise_alarm(struct aloop_task *task, uint32_t alarm);
 
 /* --- gather.c --- */
 /* Is any child not done? */
@@ -234,7 +246,17 @@ void composite_destroy(struct aloop_future *future);
 void composites_close(aloop *loop);
 
 /* --- task.c --- */
-void task_destroy(struct aloop_future *future);
+static inline aloop_frame *task_first_frame(const struct aloop_task *task)
+{
+    return (aloop_frame *)(void *)((char *)(uintptr_t)task + TASK_HEAD_SIZE);
+}
+
+/* Frees its memory. */
+static inline void task_destroy(struct aloop_task *task)
+{
+    pool_free(&task->future.loop->pool, task, TASK_HEAD_SIZE + task_first_frame(task)->coro->size);
+}
+
 /* Ends a task that will not run again. */
 void task_finish(struct aloop_task *task, int64_t outcome);
 /* What a task's timer does when it is due. */
@@ -246,9 +268,9 @@ void task_notify(aloop_waiter *waiter);
 
 static inline void task_wake(struct aloop_task *task)
 {
-    if (task->is_queued)
+    if (task->state & TASK_IS_QUEUED)
         return;
-    task->is_queued = true;
+    task->state |= TASK_IS_QUEUED;
     ready_push(&task->future.loop->ready, task_step, task);
 }
 
@@ -262,21 +284,19 @@ static inline void waiter_wake(aloop_waiter *waiter)
 }
 
 /* --- completing a future, for future.c and task.c --- */
-/* As aloop_wake_all(), knowing that most who wait are tasks. */
+/* As aloop_wake_all(), knowing that most who wait are tasks, and wait alone. */
 static inline void future_wake_all(struct aloop_future *future)
 {
     aloop_link *head = &future->waiters.head;
-    aloop_link *link = head->next;
+    aloop_link *link;
 
-    while (link != NULL && link != head) {
+    while ((link = head->next) != NULL && link != head) {
         aloop_waiter *waiter = (aloop_waiter *)(void *)link;
 
         head->next = link->next;
         link->next->prev = head;
         link->next = NULL;
-        link->prev = NULL;
         waiter_wake(waiter);
-        link = head->next;
     }
 }
 
@@ -333,13 +353,16 @@ void locals_release(aloop *loop, struct locals *locals);
 _Static_assert(offsetof(struct aloop_task, op) == 0, "aloop_frame_await() builds it there");
 _Static_assert((int)OP_HAS_TIMEOUT == (int)ALOOP_OP_HAS_TIMEOUT_ &&
                    (int)OP_IS_CALL == (int)ALOOP_OP_IS_CALL_ &&
-                   (int)OP_UNREF == (int)ALOOP_OP_UNREF_,
+                   (int)OP_UNREF == (int)ALOOP_OP_UNREF_ &&
+                   ((int)OP_HAS_TIMEOUT | (int)OP_CANCELLABLE | (int)OP_IS_CALL) ==
+                       (int)ALOOP_OP_NOT_PLAIN_,
                "the headers know these flags");
 
-/* A frame for `coro` with the arguments that stand in `args`; task and caller are NULL. */
-static inline void frame_init(aloop_frame *frame, const aloop_coro *coro, const void *args)
+/* A frame for `coro` with the arguments that stand in `args`. */
+static inline void frame_init(aloop_frame *frame, const aloop_coro *coro, const void *args,
+                              struct aloop_task *task, aloop_frame *caller)
 {
-    *frame = (aloop_frame){.coro = coro};
+    *frame = (aloop_frame){.coro = coro, .task = task, .caller = caller};
     if (coro->size > sizeof *frame)
         memcpy(frame + 1, (const aloop_frame *)args + 1, coro->size - sizeof *frame);
 }
@@ -372,10 +395,10 @@ static inline bool op_ends_with(struct aloop_task *task, int64_t outcome)
 /* The op waits for nothing any more. */
 static inline void op_ended(struct aloop_task *task)
 {
-    task->mode = TASK_RUNS;
+    task_set_mode(task, TASK_RUNS);
     aloop_waiter_unlink(&task->op.waiter);
-    if (task->has_timer) {
-        task->has_timer = false;
+    if (task->state & TASK_HAS_TIMER) {
+        task->state &= ~(uint32_t)TASK_HAS_TIMER;
         (void)timers_cancel(&task->future.loop->timers, &task->timer);
     }
 }
@@ -383,7 +406,7 @@ static inline void op_ended(struct aloop_task *task)
 /* The op is pending: sees to its deadline, if it has one. True if that ends it now. */
 static inline bool op_waits(struct aloop_task *task)
 {
-    task->mode = TASK_WAITS;
+    task_set_mode(task, TASK_WAITS);
     return ALOOP_UNLIKELY(task->op.flags & OP_HAS_TIMEOUT) && op_sees_to_deadline(task);
 }
 

@@ -17,7 +17,8 @@ static bool waits_for(aloop_future *future, const struct aloop_task *task)
 
         if (other == task)
             return true;
-        if (other->mode != TASK_WAITS || other->op.type == NULL || other->op.type->target == NULL)
+        if (task_mode(other) != TASK_WAITS || other->op.type == NULL ||
+            other->op.type->target == NULL)
             return false;
         future = other->op.type->target(&other->op);
     }

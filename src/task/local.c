@@ -116,6 +116,7 @@ static int add(struct aloop_task *task, uint32_t index, const aloop_local *key, 
         return -ENOMEM;
     }
     task->locals = locals;
+    task->has_baggage = true;
     locals_release(loop, old);
     return 0;
 }

@@ -53,7 +53,7 @@ int scope_enter(struct aloop_task *task, aloop_scope *scope, enum scope_kind kin
         /* Not by way of the heap, which may not be looked at before the next await has ended. */
         scope_timer(scope)->near.deadline = deadline;
         scope->flags |= SCOPE_FIRED | SCOPE_PATIENT;
-        task->alarm |= ALARM_SCOPE;
+        task->state |= ALARM_SCOPE;
     } else if (deadline != ALOOP_NEVER) {
         timers_arm(timers, scope_timer(scope), deadline);
     }
@@ -63,10 +63,10 @@ int scope_enter(struct aloop_task *task, aloop_scope *scope, enum scope_kind kin
 /* Is any scope's news still undelivered? */
 static void update_alarm(struct aloop_task *task)
 {
-    task->alarm &= (uint8_t)~ALARM_SCOPE;
+    task->state &= ~(uint32_t)ALARM_SCOPE;
     for (const aloop_scope *scope = task->scope; scope != NULL; scope = scope->outer) {
         if ((scope->flags & (SCOPE_FIRED | SCOPE_DELIVERED)) == SCOPE_FIRED)
-            task->alarm |= ALARM_SCOPE;
+            task->state |= ALARM_SCOPE;
     }
 }
 
@@ -87,7 +87,7 @@ void scope_leave(aloop_scope *scope)
     scope->task = NULL;
     if (scope->flags & SCOPE_PATIENT && !(scope->flags & SCOPE_DELIVERED))
         scope->flags &= (unsigned char)~SCOPE_FIRED;
-    if (task->alarm & ALARM_SCOPE)
+    if (task->state & ALARM_SCOPE)
         update_alarm(task);
 }
 

@@ -20,11 +20,17 @@ static inline aloop_frame *frame_push(struct aloop_task *task, const aloop_coro 
 
     if (ALOOP_UNLIKELY(frame == NULL))
         return NULL;
-    frame_init(frame, coro, args);
-    frame->task = task;
-    frame->caller = task->frame;
+    frame_init(frame, coro, args, task, task->frame);
     task->frame = frame;
     return frame;
+}
+
+/* It runs next, and nothing waits. */
+bool aloop_frame_call_(aloop_frame *frame, const aloop_coro *coro, const void *args)
+{
+    if (ALOOP_LIKELY(frame_push(frame->task, coro, args) != NULL))
+        return true;
+    return aloop_frame_complete_(frame, -ENOMEM);
 }
 
 aloop_poll aloop_call_poll_(aloop_task *task, aloop_op *op)
@@ -46,13 +52,12 @@ aloop_poll aloop_yield_poll_(aloop_task *task, aloop_op *op)
     return ALOOP_PENDING;
 }
 
-static NOINLINE bool yield_carefully(aloop_frame *frame)
+bool aloop_frame_yield_(aloop_frame *frame)
 {
     struct aloop_task *task = frame->task;
 
-    if (task->alarm == 0) {
-        /* Something has woken it since its last await. */
-        task->mode = TASK_YIELDS;
+    if ((task->state & TASK_ALARMS) == 0) {
+        task_set_mode(task, TASK_YIELDS);
         return true;
     }
     task->op.poll = aloop_yield_poll_;
@@ -61,51 +66,38 @@ static NOINLINE bool yield_carefully(aloop_frame *frame)
     return await_carefully(frame);
 }
 
-bool aloop_frame_yield_(aloop_frame *frame)
-{
-    struct aloop_task *task = frame->task;
-
-    if (ALOOP_UNLIKELY(task->state != 0))
-        return yield_carefully(frame);
-    task->state = task_state_yielding();
-    ready_push(&task->future.loop->ready, task_step, task);
-    return true;
-}
-
 bool aloop_frame_await_(aloop_frame *frame)
 {
     struct aloop_task *task = frame->task;
     int64_t outcome;
 
-    if (ALOOP_UNLIKELY(task->alarm != 0 || task->op.flags & (OP_HAS_TIMEOUT | OP_CANCELLABLE)))
+    if (ALOOP_UNLIKELY((task->state & TASK_ALARMS) != 0 ||
+                       task->op.flags & (OP_HAS_TIMEOUT | OP_CANCELLABLE)))
         return await_carefully(frame);
     outcome = task->op.poll(task, &task->op);
-    if (outcome == ALOOP_PENDING) {
-        /* A call has pushed a frame: that one runs next, and nothing waits. */
-        task->mode = task->frame == frame ? TASK_WAITS : TASK_RUNS;
-        return true;
-    }
+    if (outcome != ALOOP_PENDING)
+        return aloop_frame_complete_(frame, outcome);
+    /* A call has pushed a frame: that one runs next, and nothing waits. */
+    task_set_mode(task, task->frame == frame ? TASK_WAITS : TASK_RUNS);
+    return true;
+}
+
+bool aloop_frame_complete_(aloop_frame *frame, int64_t outcome)
+{
     frame->result = outcome;
-    return task_spend(task);
+    return task_spend(frame->task);
 }
 
 /* --- resuming --- */
 
+/* What its op waits for may be over. True if it is. */
 static inline bool ask(struct aloop_task *task)
 {
-    int64_t outcome;
+    int64_t outcome = task->op.poll(task, &task->op);
 
-    if (ALOOP_UNLIKELY(task->alarm & ALARM_CANCEL) && task_is_cancellable(task)) {
-        if (!op_is_for_several(&task->op))
-            return op_is_cancelled(task);
-        /* All that it waits for has ended: it says itself whether that, or the cancellation, is
-           its outcome. */
-        task->op.flags |= task_take_alarm(task);
-    }
-    outcome = task->op.poll(task, &task->op);
-    if (outcome == ALOOP_PENDING) {
+    if (ALOOP_UNLIKELY(outcome == ALOOP_PENDING)) {
         /* That the time of a scope is up counts only now: what has completed wins. */
-        if (ALOOP_UNLIKELY(task->alarm & ALARM_SCOPE) && scope_due(task) != NULL)
+        if (ALOOP_UNLIKELY(task->state & ALARM_SCOPE) && scope_due(task) != NULL)
             return op_is_cancelled(task);
         return op_waits(task);
     }
@@ -115,6 +107,19 @@ static inline bool ask(struct aloop_task *task)
         outcome = -ETIMEDOUT;
     op_ended(task);
     return op_ends_with(task, outcome);
+}
+
+/* The same for a task that is cancelled. */
+static bool ask_cancelled(struct aloop_task *task)
+{
+    if (task_is_cancellable(task)) {
+        if (!op_is_for_several(&task->op))
+            return op_is_cancelled(task);
+        /* All that it waits for has ended: it says itself whether that, or the cancellation, is
+           its outcome. */
+        task->op.flags |= task_take_alarm(task);
+    }
+    return ask(task);
 }
 
 /* Back to the caller of a frame that has ended. */
@@ -156,13 +161,16 @@ static inline bool frame_step(aloop_frame *frame)
 
 /* The innermost frame was run: goes on, at whatever is the innermost by then, until the task waits,
    gives way, or is done. */
-static ALWAYS_INLINE void task_run_on(aloop *loop, struct aloop_task *task, aloop_frame *frame,
-                                      bool has_ended)
+static NOINLINE void task_run_on(aloop *loop, struct aloop_task *task, aloop_frame *frame,
+                                 bool has_ended)
 {
     for (;;) {
         if (!has_ended) {
-            if (task->frame == frame)
+            if (task->frame == frame) {
+                if (task_mode(task) == TASK_YIELDS)
+                    task_wake(task);
                 return;
+            }
             if (ALOOP_UNLIKELY(loop->budget <= 0)) {
                 task_give_way(task);
                 return;
@@ -185,50 +193,31 @@ static ALWAYS_INLINE void task_run_on(aloop *loop, struct aloop_task *task, aloo
     }
 }
 
-/* The same, out of the way of those that only yield. */
-static NOINLINE void task_run_on_apart(aloop *loop, struct aloop_task *task, aloop_frame *frame,
-                                       bool has_ended)
+/* A step that is out of the ordinary. True if the innermost frame is to run. */
+static NOINLINE bool task_begins_step(struct aloop_task *task)
 {
-    task_run_on(loop, task, frame, has_ended);
-}
+    aloop_frame *frame = task->frame;
 
-/* What the task waited for may be over, or it is to begin, or somebody wants something of it. True
-   if its innermost frame is to run. */
-static inline bool task_may_go_on(struct aloop_task *task)
-{
-    switch ((enum task_mode)task->mode) {
+    task->state &= ~(uint32_t)TASK_IS_QUEUED;
+    switch (task_mode(task)) {
     case TASK_WAITS:
-        return ask(task);
+        return task->state & ALARM_CANCEL ? ask_cancelled(task) : ask(task);
     case TASK_YIELDS:
-        task->mode = TASK_RUNS;
-        task->frame->result = 0;
-        if (task->alarm & ALARM_CANCEL && task->finally_depth == task->finally_base) {
-            task->alarm &= (uint8_t)~ALARM_CANCEL;
-            task->frame->result = -ECANCELED;
+        task_set_mode(task, TASK_RUNS);
+        frame->result = 0;
+        if (task->state & ALARM_CANCEL && task->finally_depth == task->finally_base) {
+            task->state &= ~(uint32_t)ALARM_CANCEL;
+            frame->result = -ECANCELED;
         }
         return true;
     case TASK_RUNS:
+        return true;
+    case TASK_DONE:
         break;
     }
-    return true;
-}
-
-/* A step that is more than the end of a yield. */
-static NOINLINE void task_resume(aloop *loop, struct aloop_task *task)
-{
-    task->is_queued = false;
-    if (ALOOP_UNLIKELY(task->mode == TASK_RUNS && future_is_done(&task->future))) {
-        aloop_future_unref(&task->future);
-        return;
-    }
-    loop->current_task = task;
-    loop->budget = TASK_BUDGET;
-    if (task_may_go_on(task)) {
-        aloop_frame *frame = task->frame;
-
-        task_run_on(loop, task, frame, frame->flags & FRAME_ENDED || frame_step(frame));
-    }
-    loop->current_task = NULL;
+    /* It was woken for an await that completed all the same, its last. */
+    aloop_future_unref(&task->future);
+    return false;
 }
 
 /* With many tasks each step finds its task in no cache: the memory of one that is some places
@@ -239,29 +228,64 @@ static ALWAYS_INLINE void prefetch_coming_task(const aloop *loop)
     const struct ready *ready = &loop->ready;
     const char *coming = ready->ring[(size_t)(ready->head + STEPS_AHEAD) & ready->mask].arg;
 
-    PREFETCH(coming + offsetof(struct aloop_task, future));
+    PREFETCH(coming + offsetof(struct aloop_task, state));
     PREFETCH(coming + TASK_HEAD_SIZE);
     PREFETCH(coming + TASK_HEAD_SIZE + 64);
 }
 
+/* Is another step what comes next? Then it is taken from the queue. */
+static inline bool next_step(aloop *loop, struct aloop_task **out_task)
+{
+    struct ready *ready = &loop->ready;
+    const struct ready_entry *entry = &ready->ring[(size_t)ready->head & ready->mask];
+
+    if (ready->head >= loop->turn_end && !loop_begin_next_turn(loop))
+        return false;
+    if (entry->run != task_step)
+        return false;
+    ready->head++;
+    *out_task = entry->arg;
+    return true;
+}
+
+/* Runs a step, and those that come next, without going back to the loop in between. */
 void task_step(aloop *loop, void *arg)
 {
     struct aloop_task *task = arg;
-    aloop_frame *frame = task->frame;
-    bool has_ended;
 
-    prefetch_coming_task(loop);
-    if (ALOOP_UNLIKELY(task->state != task_state_yielding())) {
-        task_resume(loop, task);
-        return;
-    }
-    /* Nothing to ask: what most switches from one task to the next consist of. */
-    task->state = 0;
-    loop->current_task = task;
-    loop->budget = TASK_BUDGET;
-    frame->result = 0;
-    has_ended = frame_step(frame);
-    if (ALOOP_UNLIKELY(has_ended || task->frame != frame))
-        task_run_on_apart(loop, task, frame, has_ended);
+    do {
+        aloop_frame *frame = task->frame;
+        uint32_t state = task->state;
+        bool has_ended;
+
+        prefetch_coming_task(loop);
+        loop->current_task = task;
+        loop->budget = TASK_BUDGET;
+        /* Mostly it is one of three, with nothing else to ask. */
+        if (ALOOP_LIKELY(state == (TASK_YIELDS | TASK_IS_QUEUED))) {
+            task->state = 0;
+            frame->result = 0;
+        } else if (state == (TASK_WAITS | TASK_IS_QUEUED)) {
+            task->state = TASK_WAITS;
+            if (!ask(task))
+                continue;
+        } else if (state == (TASK_RUNS | TASK_IS_QUEUED)) {
+            task->state = 0;
+        } else if (!task_begins_step(task)) {
+            continue;
+        }
+        has_ended = frame->flags & FRAME_ENDED || frame_step(frame);
+        state = task->state;
+        if (ALOOP_LIKELY(!has_ended && state == TASK_YIELDS)) {
+            /* That it is queued only here, where its frame has returned, makes its await no more
+               than a mark. */
+            task->state = TASK_YIELDS | TASK_IS_QUEUED;
+            ready_push(&loop->ready, task_step, task);
+        } else if (has_ended && frame->caller == NULL && frame->flags == 0) {
+            task_finish(task, frame->outcome);
+        } else if (has_ended || state != TASK_WAITS) {
+            task_run_on(loop, task, frame, has_ended);
+        }
+    } while (next_step(loop, &task));
     loop->current_task = NULL;
 }

@@ -2,16 +2,11 @@
  * Tasks: coroutines with a place in the loop. A task and its first frame are one block of memory;
  * the frames of calls come on top, one by one.
  *
- * The invariant: a task that is not done either has an entry in the ready queue (is_queued), or
- * waits for an operation that will wake it (TASK_WAITS), or is the one that runs.
+ * The invariant: a task that is not done either has an entry in the ready queue (TASK_IS_QUEUED),
+ * or waits for an operation that will wake it (TASK_WAITS), or is the one that runs.
  */
 #include "loop/observe.h"
 #include "task/internal.h"
-
-static aloop_frame *first_frame(struct aloop_task *task)
-{
-    return (aloop_frame *)(void *)((char *)task + TASK_HEAD_SIZE);
-}
 
 void task_timer_due(aloop *loop, struct timer *node)
 {
@@ -26,23 +21,39 @@ void task_notify(aloop_waiter *waiter)
 
 /* --- beginning --- */
 
-/* A place in the ready queue, one in the heap of timers, and memory: all a task needs until it
-   is done. */
-static struct aloop_task *task_alloc(aloop *loop, size_t frame_size)
+/* How many places are reserved at a time. */
+#define PLACES 16
+
+/* A task has a place in the ready queue and one among the timers, so that nothing it does later can
+   fail for want of them. They are reserved in batches, and kept for the tasks to come: that leaves
+   one count to look at. The first batch is also where a loop learns that it has tasks. 0 or
+   -ENOMEM. */
+static NOINLINE int tasks_reserve_places(aloop *loop)
+{
+    if (loop->upper == NULL)
+        future_attach_layer(loop);
+    while (loop->task_places < PLACES) {
+        if (ready_reserve(&loop->ready) < 0)
+            break;
+        if (timers_reserve(&loop->timers) < 0) {
+            ready_unreserve(&loop->ready);
+            break;
+        }
+        loop->task_places++;
+    }
+    return loop->task_places > 0 ? 0 : -ENOMEM;
+}
+
+static inline struct aloop_task *task_alloc(aloop *loop, size_t frame_size)
 {
     struct aloop_task *task;
 
-    if (ready_reserve(&loop->ready) < 0)
+    if (ALOOP_UNLIKELY(loop->task_places == 0) && tasks_reserve_places(loop) < 0)
         return NULL;
-    if (timers_reserve(&loop->timers) < 0)
-        goto unreserve_ready;
     task = pool_alloc(&loop->pool, TASK_HEAD_SIZE + frame_size);
-    if (task != NULL)
-        return task;
-    timers_unreserve(&loop->timers);
-unreserve_ready:
-    ready_unreserve(&loop->ready);
-    return NULL;
+    if (ALOOP_LIKELY(task != NULL))
+        loop->task_places--;
+    return task;
 }
 
 /* What most loops do not do with a new task. */
@@ -52,12 +63,19 @@ static COLD NOINLINE void task_looked_at(struct aloop_task *task)
 
     if (loop->is_shutting_down) {
         task->was_told_to_end = true;
+        task->has_baggage = true;
         task->cancelling = 1;
-        task->alarm = ALARM_CANCEL;
+        task->state |= ALARM_CANCEL;
     }
     if (loop->is_debug)
         notes_task_made(task);
     observe_task_created(loop, task);
+}
+
+static NOINLINE void task_inherit_locals(struct aloop_task *task)
+{
+    task->locals = locals_inherit(task->future.loop->current_task);
+    task->has_baggage = true;
 }
 
 aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args)
@@ -75,22 +93,20 @@ aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args
     task->op.type = NULL;
     task->op.flags = 0;
     task->op.waiter = (aloop_waiter){.notify = task_notify};
-    task->frame = first_frame(task);
-    memset(&task->scope, 0,
-           offsetof(struct aloop_task, future) - offsetof(struct aloop_task, scope));
-    task->state = 0;
-    task->number = 0;
-    if (loop->current_task != NULL && loop->current_task->locals != NULL)
-        task->locals = locals_inherit(loop->current_task);
-    future_init(&task->future, loop, FUTURE_TASK);
+    task->state = TASK_IS_QUEUED | TASK_RUNS;
+    task->has_baggage = false;
+    task->was_told_to_end = false;
+    task->frame = task_first_frame(task);
+    /* The loop's own reference is the second. */
+    task->future = (struct aloop_future){.loop = loop, .references = 2, .kind = FUTURE_TASK};
     timer_init(&task->timer, TIMER_KIND_TASK);
-    frame_init(task->frame, coro, args);
-    task->frame->task = task;
-    /* The loop's own reference. */
-    task->future.references++;
+    memset(&task->scope, 0, sizeof *task - offsetof(struct aloop_task, scope));
+    frame_init(task->frame, coro, args, task, NULL);
     list_push(&loop->tasks, &task->link);
     loop->tasks_created++;
-    task->is_queued = true;
+    loop_object_added(loop);
+    if (ALOOP_UNLIKELY(loop->current_task != NULL && loop->current_task->locals != NULL))
+        task_inherit_locals(task);
     ready_push(&loop->ready, task_step, task);
     if (ALOOP_UNLIKELY(loop->looks_at_new_tasks))
         task_looked_at(task);
@@ -98,15 +114,6 @@ aloop_task *aloop_task_new(aloop *loop, const aloop_coro *coro, const void *args
 }
 
 /* --- running --- */
-
-/* The destructors are the program's: they find a task that is done, and has no values. */
-static NOINLINE void task_drop_locals(struct aloop_task *task)
-{
-    struct locals *locals = task->locals;
-
-    task->locals = NULL;
-    locals_release(task->future.loop, locals);
-}
 
 static NOINLINE void task_fail(struct aloop_task *task, int64_t error)
 {
@@ -122,48 +129,52 @@ static NOINLINE void task_fail(struct aloop_task *task, int64_t error)
     }
 }
 
+/* What it had beyond what all tasks have. It is done: that is what destructors of its values, which
+   are the program's, find. */
+static NOINLINE void task_drop_baggage(struct aloop_task *task)
+{
+    aloop *loop = task->future.loop;
+    struct locals *locals = task->locals;
+
+    if (task->was_told_to_end && loop->is_shutting_down && loop_task_count(loop) == 0)
+        aloop_stop(loop);
+    task->locals = NULL;
+    if (locals != NULL)
+        locals_release(loop, locals);
+}
+
 void task_finish(struct aloop_task *task, int64_t outcome)
 {
     aloop *loop = task->future.loop;
 
     /* Cancelled too late for any await: the value is dropped. */
-    if (outcome >= 0 && task->alarm & ALARM_CANCEL)
+    if (ALOOP_UNLIKELY(task->state & ALARM_CANCEL) && outcome >= 0)
         outcome = -ECANCELED;
-    task->alarm = 0;
+    task->state = TASK_DONE | (task->state & TASK_IS_QUEUED);
     list_del(&task->link);
     loop->tasks_ended++;
-    if (timer_is_resident(&task->timer))
+    if (ALOOP_UNLIKELY(timer_is_resident(&task->timer)))
         timers_remove(&loop->timers, &task->timer);
-    timers_unreserve(&loop->timers);
-    ready_unreserve(&loop->ready);
-    if (ALOOP_UNLIKELY(outcome < 0))
-        task_fail(task, outcome);
-    else
+    loop->task_places++;
+    if (ALOOP_LIKELY(outcome >= 0))
         future_complete(&task->future, FUTURE_FINISHED, outcome);
-    if (loop->is_shutting_down && loop_task_count(loop) == 0)
-        aloop_stop(loop);
-    if (ALOOP_UNLIKELY(task->locals != NULL))
-        task_drop_locals(task);
+    else
+        task_fail(task, outcome);
+    if (ALOOP_UNLIKELY(task->has_baggage))
+        task_drop_baggage(task);
     /* Its last await may have completed after it had asked to be woken: the entry keeps it. */
-    if (ALOOP_LIKELY(!task->is_queued))
+    if (ALOOP_LIKELY(!(task->state & TASK_IS_QUEUED)))
         future_unref(&task->future);
 }
 
 /* --- ending --- */
-
-void task_destroy(struct aloop_future *future)
-{
-    struct aloop_task *task = TASK_OF(future);
-
-    pool_free(&future->loop->pool, task, TASK_HEAD_SIZE + first_frame(task)->coro->size);
-}
 
 /* Throws a task away where it stands: its loop is being closed. */
 static void task_abandon(struct aloop_task *task)
 {
     aloop *loop = task->future.loop;
 
-    if (task->mode == TASK_WAITS)
+    if (task_mode(task) == TASK_WAITS)
         task_drop_op(task);
     for (;;) {
         aloop_frame *frame;
@@ -190,7 +201,7 @@ static void tasks_close(aloop *loop)
     for (struct list *link = loop->tasks.next; link != &loop->tasks; link = link->next) {
         struct aloop_task *task = CONTAINER_OF(link, struct aloop_task, link);
 
-        if (task->mode == TASK_WAITS)
+        if (task_mode(task) == TASK_WAITS)
             task_drop_op(task);
     }
     while (!list_is_empty(&loop->tasks)) {
@@ -318,7 +329,7 @@ const char *aloop_task_name(const aloop_task *task)
 {
     if (task->future.loop == NULL)
         return aloop_error_name(task->future.result);
-    return ((const aloop_frame *)(const void *)((const char *)task + TASK_HEAD_SIZE))->coro->name;
+    return task_first_frame(task)->coro->name;
 }
 
 aloop_task *aloop_current_task(void)

@@ -101,7 +101,7 @@ static struct participant *find_participant(struct interleave *run, const aloop_
 /* The operation that the task waits for is out of time. */
 static void time_out(struct interleave *run, aloop_task *task)
 {
-    if (task->mode != TASK_WAITS)
+    if (task_mode(task) != TASK_WAITS)
         return;
     run->is_disturbed = true;
     task->op.flags |= OP_HAS_TIMEOUT | OP_DEADLINE_SET;

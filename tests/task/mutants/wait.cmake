@@ -26,7 +26,7 @@ aloop_add_mutant(select ${file} select src/task/select.c
 aloop_add_mutant(group ${file} group src/task/group.c
     "which must not get lost over them. */
     if (op->flags & OP_CANCELLED)
-        task->alarm |= ALARM_CANCEL;"
+        task->state |= ALARM_CANCEL;"
     "which ... */")
 
 # A cancellation in the moment of the deadline is taken for that.
