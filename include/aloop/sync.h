@@ -54,8 +54,9 @@ typedef struct aloop_lock {
         .is_locked = false                                                                         \
     }
 
-/* The parts of aloop_lock_acquire(). */
+/* The parts of the functions below. */
 ALOOP_API aloop_poll aloop_lock_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API void aloop_lock_hand_on_(aloop_lock *lock);
 ALOOP_API extern const aloop_op_type aloop_lock_type_;
 
 /* Waits until the lock is the task's. The outcome is 0. asyncio: `await lock.acquire()`. */
@@ -73,7 +74,16 @@ static inline aloop_op aloop_lock_acquire(aloop_lock *lock)
 ALOOP_API ALOOP_CHECKED bool aloop_lock_try_acquire(aloop_lock *lock);
 
 /* Hands it to the next. Returns 0; -EPERM if it is not locked. asyncio: release(). */
-ALOOP_API int aloop_lock_release(aloop_lock *lock);
+static inline int aloop_lock_release(aloop_lock *lock)
+{
+    if (!aloop_waitlist_is_empty(&lock->waiters))
+        aloop_lock_hand_on_(lock);
+    else if (lock->is_locked)
+        lock->is_locked = false;
+    else
+        return -EPERM;
+    return 0;
+}
 
 /* asyncio: locked(). */
 static inline bool aloop_lock_locked(const aloop_lock *lock)
@@ -137,11 +147,12 @@ typedef struct aloop_rwlock {
     bool is_writing;
 } aloop_rwlock;
 
-/* The parts of the operations below. */
+/* The parts of the functions below. */
 ALOOP_API aloop_poll aloop_rwlock_read_poll_(aloop_task *task, aloop_op *op);
 ALOOP_API aloop_poll aloop_rwlock_write_poll_(aloop_task *task, aloop_op *op);
 ALOOP_API extern const aloop_op_type aloop_rwlock_read_type_;
 ALOOP_API extern const aloop_op_type aloop_rwlock_write_type_;
+ALOOP_API void aloop_rwlock_let_in_(aloop_rwlock *lock);
 
 /* Waits until the task may read, or write. The outcome is 0. */
 static inline aloop_op aloop_rwlock_acquire_read(aloop_rwlock *lock)
@@ -169,8 +180,25 @@ ALOOP_API ALOOP_CHECKED bool aloop_rwlock_try_acquire_read(aloop_rwlock *lock);
 ALOOP_API ALOOP_CHECKED bool aloop_rwlock_try_acquire_write(aloop_rwlock *lock);
 
 /* The end of it. Returns 0; -EPERM if nobody reads, or writes. */
-ALOOP_API int aloop_rwlock_release_read(aloop_rwlock *lock);
-ALOOP_API int aloop_rwlock_release_write(aloop_rwlock *lock);
+static inline int aloop_rwlock_release_read(aloop_rwlock *lock)
+{
+    if (lock->readers == 0)
+        return -EPERM;
+    lock->readers--;
+    if (!aloop_waitlist_is_empty(&lock->waiters))
+        aloop_rwlock_let_in_(lock);
+    return 0;
+}
+
+static inline int aloop_rwlock_release_write(aloop_rwlock *lock)
+{
+    if (!lock->is_writing)
+        return -EPERM;
+    lock->is_writing = false;
+    if (!aloop_waitlist_is_empty(&lock->waiters))
+        aloop_rwlock_let_in_(lock);
+    return 0;
+}
 
 /* How many read. */
 static inline size_t aloop_rwlock_readers(const aloop_rwlock *lock)
@@ -293,8 +321,9 @@ static inline void aloop_semaphore_init(aloop_semaphore *semaphore, size_t value
     *semaphore = fresh;
 }
 
-/* The parts of aloop_semaphore_acquire(). */
+/* The parts of the functions below. */
 ALOOP_API aloop_poll aloop_semaphore_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API void aloop_semaphore_hand_on_(aloop_semaphore *semaphore);
 ALOOP_API extern const aloop_op_type aloop_semaphore_type_;
 
 /* Waits for a permit. The outcome is 0. asyncio: acquire(). */
@@ -312,7 +341,16 @@ static inline aloop_op aloop_semaphore_acquire(aloop_semaphore *semaphore)
 ALOOP_API ALOOP_CHECKED bool aloop_semaphore_try_acquire(aloop_semaphore *semaphore);
 
 /* Gives one back, or adds one. Returns 0; -EOVERFLOW. asyncio: release(). */
-ALOOP_API int aloop_semaphore_release(aloop_semaphore *semaphore);
+static inline int aloop_semaphore_release(aloop_semaphore *semaphore)
+{
+    if (!aloop_waitlist_is_empty(&semaphore->waiters))
+        aloop_semaphore_hand_on_(semaphore);
+    else if (semaphore->value < SIZE_MAX)
+        semaphore->value++;
+    else
+        return -EOVERFLOW;
+    return 0;
+}
 
 /* How many permits are to be had. */
 static inline size_t aloop_semaphore_value(const aloop_semaphore *semaphore)
@@ -355,7 +393,12 @@ static inline ALOOP_CHECKED bool aloop_bounded_semaphore_try_acquire(
 }
 
 /* As aloop_semaphore_release(); -EINVAL if nobody has the permit, and nothing changes. */
-ALOOP_API int aloop_bounded_semaphore_release(aloop_bounded_semaphore *semaphore);
+static inline int aloop_bounded_semaphore_release(aloop_bounded_semaphore *semaphore)
+{
+    if (semaphore->semaphore.value >= semaphore->bound)
+        return -EINVAL;
+    return aloop_semaphore_release(&semaphore->semaphore);
+}
 
 static inline size_t aloop_bounded_semaphore_value(const aloop_bounded_semaphore *semaphore)
 {

@@ -71,7 +71,7 @@ static aloop_poll condition_poll(aloop_task *task, aloop_op *op)
         return error;
     op->arg[2].number = WAIT_BEGUN;
     aloop_waitlist_push(&condition->waiters, &op->waiter);
-    lock_hand_on(lock);
+    aloop_lock_hand_on_(lock);
     return ALOOP_PENDING;
 }
 
@@ -101,7 +101,7 @@ static void condition_drop(aloop_task *task, aloop_op *op)
     (void)task;
     pass_on(op);
     if (grant_of(op) == GRANT_GIVEN)
-        lock_hand_on(condition->lock);
+        aloop_lock_hand_on_(condition->lock);
 }
 
 static void condition_describe(const aloop_task *task, const aloop_op *op,

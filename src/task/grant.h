@@ -60,10 +60,6 @@ static inline int grant_check_loop(aloop **loop_of_it, bool is_free, const aloop
     return *loop_of_it == task->future.loop ? 0 : -ALOOP_EWRONGLOOP;
 }
 
-/* --- lock.c --- */
-/* The lock, which is locked, goes to the next, or becomes free. */
-void lock_hand_on(aloop_lock *lock);
-
 /* --- holding, which hold.c gives back --- */
 
 /* `hold` now holds `what`, for the coroutine that runs in `task`. A scope that never fires needs

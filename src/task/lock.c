@@ -4,7 +4,8 @@
  */
 #include "task/grant.h"
 
-void lock_hand_on(aloop_lock *lock)
+/* The lock, which is locked, goes to the next, or becomes free. */
+void aloop_lock_hand_on_(aloop_lock *lock)
 {
     lock->holder = 0;
     if (!grant_next(&lock->waiters, GRANT_GIVEN))
@@ -16,16 +17,12 @@ aloop_poll aloop_lock_poll_(aloop_task *task, aloop_op *op)
     aloop_lock *lock = op->arg[0].pointer;
     int error;
 
-    if (grant_of(op) == GRANT_GIVEN) {
-        lock->holder = task->number;
-        return 0;
+    if (lock->is_locked && grant_of(op) != GRANT_GIVEN) {
+        error = grant_check_loop(&lock->loop, false, task);
+        return error < 0 ? error : aloop_op_wait(op, &lock->waiters);
     }
-    error = grant_check_loop(&lock->loop, !lock->is_locked, task);
-    if (error < 0)
-        return error;
-    if (lock->is_locked)
-        return aloop_op_wait(op, &lock->waiters);
     lock->is_locked = true;
+    lock->loop = task->future.loop;
     lock->holder = task->number;
     return 0;
 }
@@ -34,7 +31,7 @@ static void lock_drop(aloop_task *task, aloop_op *op)
 {
     (void)task;
     if (grant_of(op) == GRANT_GIVEN)
-        lock_hand_on(op->arg[0].pointer);
+        aloop_lock_hand_on_(op->arg[0].pointer);
 }
 
 static void lock_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details)
@@ -59,14 +56,6 @@ bool aloop_lock_try_acquire(aloop_lock *lock)
                        ? lock->loop->current_task->number
                        : 0;
     return true;
-}
-
-int aloop_lock_release(aloop_lock *lock)
-{
-    if (!lock->is_locked)
-        return -EPERM;
-    lock_hand_on(lock);
-    return 0;
 }
 
 /* --- holding it --- */

@@ -31,7 +31,8 @@ static bool is_writer(const aloop_op *op)
     return op->type == &aloop_rwlock_write_type_;
 }
 
-static void let_in_who_waits(aloop_rwlock *lock)
+/* Those at the head of the line, as far as they can be. */
+void aloop_rwlock_let_in_(aloop_rwlock *lock)
 {
     aloop_op *op;
 
@@ -49,7 +50,7 @@ static inline aloop_poll rwlock_poll(aloop_task *task, aloop_op *op, bool to_wri
     if (grant_of(op) == GRANT_GIVEN)
         return 0;
     error = grant_check_loop(&lock->loop, is_free(lock), task);
-    if (error < 0)
+    if (ALOOP_UNLIKELY(error < 0))
         return error;
     if (!aloop_waitlist_is_empty(&lock->waiters) || !lets_in(lock, to_write))
         return aloop_op_wait(op, &lock->waiters);
@@ -87,7 +88,7 @@ static void rwlock_drop(aloop_task *task, aloop_op *op)
         lock->is_writing = false;
     else if (grant_of(op) == GRANT_GIVEN)
         lock->readers--;
-    let_in_who_waits(lock);
+    aloop_rwlock_let_in_(lock);
 }
 
 const aloop_op_type aloop_rwlock_read_type_ = {
@@ -113,22 +114,4 @@ bool aloop_rwlock_try_acquire_read(aloop_rwlock *lock)
 bool aloop_rwlock_try_acquire_write(aloop_rwlock *lock)
 {
     return try_acquire(lock, true);
-}
-
-int aloop_rwlock_release_read(aloop_rwlock *lock)
-{
-    if (lock->readers == 0)
-        return -EPERM;
-    lock->readers--;
-    let_in_who_waits(lock);
-    return 0;
-}
-
-int aloop_rwlock_release_write(aloop_rwlock *lock)
-{
-    if (!lock->is_writing)
-        return -EPERM;
-    lock->is_writing = false;
-    let_in_who_waits(lock);
-    return 0;
 }

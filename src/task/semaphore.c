@@ -11,16 +11,15 @@ aloop_poll aloop_semaphore_poll_(aloop_task *task, aloop_op *op)
 
     if (grant_of(op) == GRANT_GIVEN)
         return 0;
+    if (semaphore->value > 0) {
+        semaphore->value--;
+        return 0;
+    }
     error = grant_check_loop(&semaphore->loop, aloop_waitlist_is_empty(&semaphore->waiters), task);
-    if (error < 0)
-        return error;
-    if (semaphore->value == 0)
-        return aloop_op_wait(op, &semaphore->waiters);
-    semaphore->value--;
-    return 0;
+    return error < 0 ? error : aloop_op_wait(op, &semaphore->waiters);
 }
 
-static void hand_on(aloop_semaphore *semaphore)
+void aloop_semaphore_hand_on_(aloop_semaphore *semaphore)
 {
     if (!grant_next(&semaphore->waiters, GRANT_GIVEN))
         semaphore->value++;
@@ -30,7 +29,7 @@ static void semaphore_drop(aloop_task *task, aloop_op *op)
 {
     (void)task;
     if (grant_of(op) == GRANT_GIVEN)
-        hand_on(op->arg[0].pointer);
+        aloop_semaphore_hand_on_(op->arg[0].pointer);
 }
 
 const aloop_op_type aloop_semaphore_type_ = {.name = "semaphore", .drop = semaphore_drop};
@@ -41,20 +40,4 @@ bool aloop_semaphore_try_acquire(aloop_semaphore *semaphore)
         return false;
     semaphore->value--;
     return true;
-}
-
-int aloop_semaphore_release(aloop_semaphore *semaphore)
-{
-    if (semaphore->value == SIZE_MAX)
-        return -EOVERFLOW;
-    hand_on(semaphore);
-    return 0;
-}
-
-int aloop_bounded_semaphore_release(aloop_bounded_semaphore *semaphore)
-{
-    if (semaphore->semaphore.value >= semaphore->bound)
-        return -EINVAL;
-    hand_on(&semaphore->semaphore);
-    return 0;
 }

@@ -4,19 +4,19 @@ set(others ${CMAKE_CURRENT_LIST_DIR}/../test_interleave_sync.c)
 
 # Who was given the lock and is cancelled keeps it.
 aloop_add_mutant(lock ${locks} lock src/task/lock.c
-    "        lock_hand_on(op->arg[0].pointer);"
+    "        aloop_lock_hand_on_(op->arg[0].pointer);"
     "        (void)op;")
 
 # A writer that gives up leaves the readers behind it waiting.
 aloop_add_mutant(rwlock ${locks} rwlock src/task/rwlock.c
     "        lock->readers--;
-    let_in_who_waits(lock);
+    aloop_rwlock_let_in_(lock);
 }
 
 const"
     "        lock->readers--;
     if (grant_of(op) == GRANT_GIVEN)
-        let_in_who_waits(lock);
+        aloop_rwlock_let_in_(lock);
 }
 
 const")
@@ -86,5 +86,5 @@ aloop_add_mutant(once_drop ${others} once src/task/once.c
 # A permit that was handed to a task which is cancelled is gone.
 aloop_add_mutant(semaphore_drop ${others} semaphore src/task/semaphore.c
     "    if (grant_of(op) == GRANT_GIVEN)
-        hand_on(op->arg[0].pointer);"
+        aloop_semaphore_hand_on_(op->arg[0].pointer);"
     "    (void)op;")
