@@ -4,11 +4,8 @@
 #ifndef ALOOP_SRC_TASK_QUEUE_H
 #define ALOOP_SRC_TASK_QUEUE_H
 
-#include "task/element.h"
-
 #include <aloop/queue.h>
 
-/* Of queue_fifo, the first two are the inline functions below. */
 struct aloop_queue_order {
     /* There is room: puts a copy of *element in. */
     void (*push)(aloop_queue *queue, const void *element);
@@ -31,40 +28,21 @@ static inline unsigned char *queue_slot(const aloop_queue *queue, size_t index)
     return queue->slots + index * queue->stride;
 }
 
-/* --- first in, first out: a ring, at hand where each item comes by --- */
+/* --- first in, first out: a ring --- */
 
-static inline void queue_push_last(aloop_queue *queue, const void *element)
+/* The slot of the n-th oldest item, or of the next one to come, of so many bytes each. */
+static inline unsigned char *ring_slot(const aloop_queue *queue, size_t n, size_t stride)
 {
-    size_t index = queue->head + queue->count;
+    size_t index = queue->head + n;
 
-    if (index >= queue->capacity)
-        index -= queue->capacity;
-    element_copy(queue_slot(queue, index), element, queue->element_size);
+    return queue->slots + (index >= queue->capacity ? index - queue->capacity : index) * stride;
 }
 
-static inline void queue_pop_oldest(aloop_queue *queue, void *out)
+/* The oldest item is gone. */
+static inline void ring_advance(aloop_queue *queue)
 {
-    element_copy(out, queue_slot(queue, queue->head), queue->element_size);
     if (++queue->head == queue->capacity)
         queue->head = 0;
-}
-
-/* --- in whatever order --- */
-
-static inline void queue_push(aloop_queue *queue, const void *element)
-{
-    if (ALOOP_LIKELY(queue->order == &queue_fifo))
-        queue_push_last(queue, element);
-    else
-        queue->order->push(queue, element);
-}
-
-static inline void queue_pop(aloop_queue *queue, void *out)
-{
-    if (ALOOP_LIKELY(queue->order == &queue_fifo))
-        queue_pop_oldest(queue, out);
-    else
-        queue->order->pop(queue, out);
 }
 
 #endif

@@ -8,6 +8,17 @@
 
 /* --- first in, first out --- */
 
+static void fifo_push(aloop_queue *queue, const void *element)
+{
+    element_copy(ring_slot(queue, queue->count, queue->stride), element, queue->element_size);
+}
+
+static void fifo_pop(aloop_queue *queue, void *out)
+{
+    element_copy(out, ring_slot(queue, 0, queue->stride), queue->element_size);
+    ring_advance(queue);
+}
+
 /* The ring was full: from its head to the end of the old array, items move to the end of the new
    one, which is at least twice as long. */
 static void fifo_grown(aloop_queue *queue, size_t old_capacity)
@@ -21,7 +32,8 @@ static void fifo_grown(aloop_queue *queue, size_t old_capacity)
     queue->head = head;
 }
 
-const struct aloop_queue_order queue_fifo = {.grown = fifo_grown};
+const struct aloop_queue_order queue_fifo = {
+    .push = fifo_push, .pop = fifo_pop, .grown = fifo_grown};
 
 int aloop_queue_init(aloop_queue *queue, aloop *loop, size_t element_size, int64_t maxsize)
 {

@@ -4,7 +4,7 @@ set(file ${CMAKE_CURRENT_LIST_DIR}/../test_interleave_queue.c)
 # Who was promised an item and is cancelled does not pass it on.
 aloop_add_mutant(queue ${file} queue src/task/queue.c
     "    queue->getters.promised_count--;
-    side_promise(&queue->getters, get_promised_poll);"
+    (void)side_promise(&queue->getters, get_promised_poll);"
     "    queue->getters.promised_count--;")
 
 # What is promised to others is promised to a newcomer as well.
