@@ -283,11 +283,11 @@ static void print_line(const struct bench_suite *suite, const struct bench_work 
         printf(line.own.max == BENCH_ABSENT ? "  not here\n" : "  failed\n");
         return;
     }
-    printf(" %10.*f %10.*f %10.*f %6.2f", digits, line.own.median, digits, line.own.min, digits,
-           line.own.max, line.ratio);
+    printf(" %10.*f %10.*f %10.*f %6.*f", digits, line.own.median, digits, line.own.min, digits,
+           line.own.max, line.ratio < 0.1 ? 4 : 2, line.ratio);
     add_to_csv(selection, suite, work->name, engine, false, line);
-    if (suite->second_unit != NULL) {
-        line = line_of(series[0].second, own->second, selection->rounds);
+    line = line_of(series[0].second, own->second, selection->rounds);
+    if (suite->second_unit != NULL && line.own.min > 0) {
         printf(" %9.0f %9.0f %9.0f %6.2f", line.own.median, line.own.min, line.own.max, line.ratio);
         add_to_csv(selection, suite, work->name, engine, true, line);
     }

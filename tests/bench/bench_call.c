@@ -1,9 +1,9 @@
 /*
  * Awaits. call: of a coroutine that ends without waiting; join: of a future that is done; wake: of
- * one that is not, and is set by a callback (set, wake up, go on, create the next). None of the
- * rivals has coroutines.
+ * one that is not, and is set by a callback (set, wake up, go on, create the next). Of the rivals,
+ * asyncio alone has coroutines.
  */
-#include "bench.h"
+#include "asyncio.h"
 
 struct child {
     ALOOP_FRAME;
@@ -106,9 +106,12 @@ static struct bench_figures run_wake(const struct bench_work *work, uint64_t ops
     return per_op(start, ops);
 }
 
-static const struct bench_engine call[] = {{"libaloop", run_call, 1}};
-static const struct bench_engine join[] = {{"libaloop", run_join, 1}};
-static const struct bench_engine wake[] = {{"libaloop", run_wake, 1}};
+static const struct bench_engine call[] = {{"libaloop", run_call, 1},
+                                           {"asyncio", bench_asyncio, 20}};
+static const struct bench_engine join[] = {{"libaloop", run_join, 1},
+                                           {"asyncio", bench_asyncio, 20}};
+static const struct bench_engine wake[] = {{"libaloop", run_wake, 1},
+                                           {"asyncio", bench_asyncio, 20}};
 
 static const struct bench_work works[] = {
     {"call", BENCH_ENGINES(call), .n = 1, .ops = 8000000},

@@ -7,7 +7,7 @@
  * What is fed to libev from inside runs before it polls again, and so do timers of 0 ms in libuv
  * 1.44: their "lone" never polls, and the fd would starve.
  */
-#include "bench.h"
+#include "asyncio.h"
 
 #include <unistd.h>
 #ifdef HAVE_LIBUV
@@ -419,6 +419,7 @@ static const struct bench_engine ping[] = {
 #ifdef HAVE_LIBEVENT
     {"libevent", run_event_ping, 2},
 #endif
+    {"asyncio", bench_asyncio, 50},
 };
 
 static const struct bench_engine batch[] = {
@@ -432,6 +433,7 @@ static const struct bench_engine batch[] = {
 #ifdef HAVE_LIBEVENT
     {"libevent", run_event_batch, 2},
 #endif
+    {"asyncio", bench_asyncio, 50},
 };
 
 static const struct bench_work works[] = {

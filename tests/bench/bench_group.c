@@ -3,9 +3,10 @@
  * waiting for them; for each child. gather/1000: the same with n tasks and a gather. select/8:
  * waiting for the first of n events, which is then the last of them; for each select. wait/1000,
  * next/1000: learning of n futures that complete one by one by waiting for the first of those that
- * are left, which is the square of the work, and as completed. None of the rivals has these.
+ * are left, which is the square of the work, and as completed. Of the rivals, asyncio alone has
+ * these.
  */
-#include "bench.h"
+#include "asyncio.h"
 
 #include <string.h>
 
@@ -195,11 +196,16 @@ static struct bench_figures run_next(const struct bench_work *work, uint64_t ops
     return learn(work, ops, false);
 }
 
-static const struct bench_engine group_engines[] = {{"libaloop", run_group, 1}};
-static const struct bench_engine gather_engines[] = {{"libaloop", run_gather, 1}};
-static const struct bench_engine select_engines[] = {{"libaloop", run_select, 1}};
-static const struct bench_engine wait_engines[] = {{"libaloop", run_wait, 1}};
-static const struct bench_engine next_engines[] = {{"libaloop", run_next, 1}};
+static const struct bench_engine group_engines[] = {{"libaloop", run_group, 1},
+                                                    {"asyncio", bench_asyncio, 50}};
+static const struct bench_engine gather_engines[] = {{"libaloop", run_gather, 1},
+                                                     {"asyncio", bench_asyncio, 50}};
+static const struct bench_engine select_engines[] = {{"libaloop", run_select, 1},
+                                                     {"asyncio", bench_asyncio, 500}};
+static const struct bench_engine wait_engines[] = {{"libaloop", run_wait, 1},
+                                                   {"asyncio", bench_asyncio, 100}};
+static const struct bench_engine next_engines[] = {{"libaloop", run_next, 1},
+                                                   {"asyncio", bench_asyncio, 50}};
 
 static const struct bench_work works[] = {
     {"group/1000", BENCH_ENGINES(group_engines), .n = 1000, .ops = 4000000},

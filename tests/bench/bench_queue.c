@@ -2,10 +2,10 @@
  * Queues of eight-byte items. roundtrip: an item goes from one task to another and back, over two
  * queues that hold n items (a channel's classic measure: with n = 1 both tasks wait each time);
  * stream: one task puts and another gets, n items of room between them; and by priority, with n
- * items in the queue all the time. The second figure is what an item takes in memory. None of the
- * rivals has tasks.
+ * items in the queue all the time. The second figure is what an item takes in memory. Of the
+ * rivals, asyncio alone has tasks.
  */
-#include "bench.h"
+#include "asyncio.h"
 
 struct echo {
     ALOOP_FRAME;
@@ -136,9 +136,12 @@ static struct bench_figures run_priority(const struct bench_work *work, uint64_t
     return figures(start, ops, &queue);
 }
 
-static const struct bench_engine roundtrips[] = {{"libaloop", run_roundtrip, 1}};
-static const struct bench_engine streams[] = {{"libaloop", run_stream, 1}};
-static const struct bench_engine priorities[] = {{"libaloop", run_priority, 1}};
+static const struct bench_engine roundtrips[] = {{"libaloop", run_roundtrip, 1},
+                                                 {"asyncio", bench_asyncio, 50}};
+static const struct bench_engine streams[] = {{"libaloop", run_stream, 1},
+                                              {"asyncio", bench_asyncio, 50}};
+static const struct bench_engine priorities[] = {{"libaloop", run_priority, 1},
+                                                 {"asyncio", bench_asyncio, 50}};
 
 static const struct bench_work works[] = {
     {"roundtrip/1", BENCH_ENGINES(roundtrips), .n = 1, .ops = 4000000},

@@ -5,7 +5,7 @@
  * machines in a ring of {function, argument}, and a lock with a list of waiters, without a loop,
  * cancellation or frames.
  */
-#include "bench.h"
+#include "asyncio.h"
 
 #include <stdio.h>
 
@@ -240,11 +240,13 @@ static const struct bench_engine free_engines[] = {
     {"hold", run_hold, 1},
     {"semaphore", run_semaphore, 1},
     {"rwlock", run_rwlock, 1},
+    {"asyncio", bench_asyncio, 20},
 };
 
 static const struct bench_engine hand_off_engines[] = {
     {"lock", run_lock, 1},     {"hold", run_hold, 1}, {"semaphore", run_semaphore, 1},
     {"rwlock", run_rwlock, 1}, {"raw", run_raw, 1},
+    {"asyncio", bench_asyncio, 100},
 };
 
 static const struct bench_work works[] = {

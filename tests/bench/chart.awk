@@ -76,7 +76,7 @@ BEGIN {
     width = 620
     row = 22
     lowest = 1 / 8
-    highest = 64
+    highest = 512
     colors["libaloop"] = "#c0392b"
     colors["epoll"] = "#444444"
     colors["libuv"] = "#2e86c1"
@@ -86,6 +86,7 @@ BEGIN {
     colors["redis"] = "#d35400"
     colors["nginx"] = "#0e8f8f"
     colors["raw"] = "#444444"
+    colors["asyncio"] = "#c4a000"
 }
 
 FNR == 1 { next }
@@ -140,7 +141,7 @@ END {
         "third way.")
     text(16, 57, "value", "At the right: the figure of libaloop's first way.")
     x = 16
-    count = split("libaloop epoll libuv libev libevent evhttp redis nginx", order, " ")
+    count = split("libaloop epoll libuv libev libevent evhttp redis nginx asyncio", order, " ")
     for (e = 1; e <= count; e++)
         if (order[e] in known && order[e] in colors) {
             mark(x + 4, 76, order[e], 1, order[e])

@@ -135,7 +135,8 @@ struct bench_figures stranger_measure(struct stranger *stranger, struct load *lo
 
     bench_pin(1);
     load_connect_to(load, connections, stranger->port);
-    load->answer_size = load_size_of_answer(load, end);
+    if (end != NULL)
+        load->answer_size = load_size_of_answer(load, end);
     figures = load_measure(load, stranger->pid);
     stranger_end(stranger);
     return (struct bench_figures){.value = figures.requests_per_second,

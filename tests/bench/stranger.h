@@ -25,7 +25,7 @@ bool stranger_start_function(struct stranger *stranger, void (*run)(uint16_t por
 void stranger_end(struct stranger *stranger);
 
 /* One sample of a server that has been started, with so many connections; the answer is what comes
-   up to `end`. Ends it. */
+   up to `end`, NULL: as large as the load says. Ends it. */
 struct bench_figures stranger_measure(struct stranger *stranger, struct load *load,
                                       size_t connections, const char *end);
 
