@@ -405,17 +405,15 @@ static const struct bench_engine changes[] = {{"libaloop-pause", run_pause_chang
 // clang-format on
 
 static const struct bench_work works[] = {
-    {"ring/100/1", BENCH_ENGINES(rings), .n = 100, .m = 1, .ops = 200000},
-    {"ring/100/100", BENCH_ENGINES(rings), .n = 100, .m = 100, .ops = 200000},
-    {"ring/1000/1", BENCH_ENGINES(rings), .n = 1000, .m = 1, .ops = 200000},
-    {"ring/1000/100", BENCH_ENGINES(rings), .n = 1000, .m = 100, .ops = 200000},
-    {"ring/1000/1000", BENCH_ENGINES(rings), .n = 1000, .m = 1000, .ops = 200000},
-    {"ring/9900/1", BENCH_ENGINES(rings), .n = 9900, .m = 1, .ops = 200000},
-    {"ring/9900/100", BENCH_ENGINES(rings), .n = 9900, .m = 100, .ops = 200000},
-    {"ring/9900/1000", BENCH_ENGINES(rings), .n = 9900, .m = 1000, .ops = 200000},
-    {"change/100", BENCH_ENGINES(changes), .n = 100, .ops = 500000},
-    {"change/1000", BENCH_ENGINES(changes), .n = 1000, .ops = 500000},
-    {"change/9900", BENCH_ENGINES(changes), .n = 9900, .ops = 500000},
+    {"ring/100/1", BENCH_ENGINES(rings), .n = 100, .m = 1, .ops = 100000},
+    {"ring/100/100", BENCH_ENGINES(rings), .n = 100, .m = 100, .ops = 100000},
+    {"ring/1000/1", BENCH_ENGINES(rings), .n = 1000, .m = 1, .ops = 100000},
+    {"ring/1000/100", BENCH_ENGINES(rings), .n = 1000, .m = 100, .ops = 100000},
+    {"ring/9900/100", BENCH_ENGINES(rings), .n = 9900, .m = 100, .ops = 100000},
+    {"ring/9900/1000", BENCH_ENGINES(rings), .n = 9900, .m = 1000, .ops = 100000},
+    {"change/100", BENCH_ENGINES(changes), .n = 100, .ops = 200000},
+    {"change/1000", BENCH_ENGINES(changes), .n = 1000, .ops = 200000},
+    {"change/9900", BENCH_ENGINES(changes), .n = 9900, .ops = 200000},
 };
 
 int main(int argc, char **argv)
