@@ -1,7 +1,7 @@
-"""The works of the benchmarks that asyncio can do: asyncio_works.py WORK N OPS prints how many ns of
-processor time an operation takes, or -1 where this Python lacks what it needs; asyncio_works.py echo
-PORT protocol|streams is a server. Each work is what bench_*.c of that name does, as one writes it in
-Python."""
+"""The works of the benchmarks that asyncio can do: asyncio_works.py WORK N OPS prints how many ns
+of processor time an operation takes, or -1 where this Python lacks what it needs; and a server:
+asyncio_works.py echo PORT protocol|streams. Each work is what bench_*.c of that name does, as one
+writes it in Python."""
 
 import asyncio
 import os
