@@ -135,6 +135,7 @@ struct aloop {
     bool looks_at_new_tasks; /* shutting down, debug, or somebody observes */
     uint64_t cancel_chain; /* numbers the chains of tasks that requests to cancel have followed */
     int budget; /* completions that the running task has left in this step */
+    unsigned calls_nested; /* coroutines that run inside the await of their callers */
     const struct upper_layer *upper;
     uint32_t last_task_number;
     struct map notes; /* by a task's number: what there is to say of it */

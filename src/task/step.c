@@ -2,14 +2,19 @@
  * A step of a task: what every await and every turn goes through, in one file so that the compiler
  * can lay it out as one piece.
  *
- * A task is resumed at its innermost frame, whatever the depth. A coroutine that calls another
- * pushes a frame and returns; the loop in task_run_on() runs that frame next, and returns to the
- * caller when it ends. So nothing here nests on the C stack.
+ * A task is resumed at its innermost frame, whatever the depth. A coroutine that is called begins
+ * inside the await of its caller, so that a call which does not wait costs little more than a call
+ * in C. That nests on the C stack, and so only to a small depth: beyond, the frame is pushed, the
+ * caller returns as if it had to wait, and the loop in task_run_on() runs the frame next. It also
+ * returns to the caller what ends after a wait, which never nests.
  */
 #include "task/internal.h"
 
 /* How many entries of the ready queue. */
 #define STEPS_AHEAD 10
+
+/* How many calls nest on the C stack. */
+#define CALLS_NESTED_MAX 4
 
 /* --- awaiting --- */
 
@@ -23,14 +28,6 @@ static inline aloop_frame *frame_push(struct aloop_task *task, const aloop_coro 
     frame_init(frame, coro, args, task, task->frame);
     task->frame = frame;
     return frame;
-}
-
-/* It runs next, and nothing waits. */
-bool aloop_frame_call_(aloop_frame *frame, const aloop_coro *coro, const void *args)
-{
-    if (ALOOP_LIKELY(frame_push(frame->task, coro, args) != NULL))
-        return true;
-    return aloop_frame_complete_(frame, -ENOMEM);
 }
 
 aloop_poll aloop_call_poll_(aloop_task *task, aloop_op *op)
@@ -159,42 +156,74 @@ static inline bool frame_step(aloop_frame *frame)
     return frame->coro->step(frame).is_done;
 }
 
-/* The innermost frame was run: goes on, at whatever is the innermost by then, until the task waits,
-   gives way, or is done. */
-static NOINLINE void task_run_on(aloop *loop, struct aloop_task *task, aloop_frame *frame,
-                                 bool has_ended)
+/* `frame`, the innermost, was run: goes on, at whatever is the innermost by then, until the task
+   waits, gives way, or is done. True if instead it has come back to `base`, NULL for none, which is
+   in its await still, with the outcome in its result. */
+static NOINLINE bool task_run_on(struct aloop_task *task, aloop_frame *frame, bool has_ended,
+                                 const aloop_frame *base)
 {
+    aloop *loop = task->future.loop;
+
     for (;;) {
         if (!has_ended) {
-            if (task->frame == frame) {
-                if (task_mode(task) == TASK_YIELDS)
-                    task_wake(task);
-                return;
-            }
+            if (task_mode(task) == TASK_YIELDS)
+                task_wake(task);
+            /* It runs still only if there is another frame on top, that is to run. */
+            if (task->frame == frame || (task->state & (TASK_MODE | TASK_IS_QUEUED)) != 0)
+                return false;
             if (ALOOP_UNLIKELY(loop->budget <= 0)) {
                 task_give_way(task);
-                return;
+                return false;
             }
         } else if (ALOOP_UNLIKELY(frame->flags != 0) && !frame_leave_scopes(task)) {
             /* Another frame is to run before this one can end, or something is to be awaited. */
             if (task->frame == frame && !task_begin_op(task))
-                return;
+                return false;
         } else {
             if (frame->caller == NULL) {
                 task_finish(task, frame->outcome);
-                return;
+                return false;
             }
             frame_return(loop, task, frame);
             if (task_spend(task))
-                return;
+                return false;
+            if (task->frame == base)
+                return true;
         }
         frame = task->frame;
         has_ended = frame->flags & FRAME_ENDED || frame_step(frame);
     }
 }
 
+/* --- calling --- */
+
+bool aloop_frame_call_(aloop_frame *frame, const aloop_coro *coro, const void *args)
+{
+    struct aloop_task *task = frame->task;
+    aloop *loop = task->future.loop;
+    aloop_frame *callee = frame_push(task, coro, args);
+    bool has_ended, has_returned;
+
+    if (ALOOP_UNLIKELY(callee == NULL))
+        return aloop_frame_complete_(frame, -ENOMEM);
+    if (ALOOP_UNLIKELY(loop->calls_nested == CALLS_NESTED_MAX))
+        return true;
+    loop->calls_nested++;
+    has_ended = frame_step(callee);
+    if (ALOOP_LIKELY(has_ended && callee->flags == 0)) {
+        loop->calls_nested--;
+        task->frame = frame;
+        frame->result = callee->outcome;
+        frame_free(loop, callee);
+        return task_spend(task);
+    }
+    has_returned = task_run_on(task, callee, has_ended, frame);
+    loop->calls_nested--;
+    return !has_returned;
+}
+
 /* A step that is out of the ordinary. True if the innermost frame is to run. */
-static NOINLINE bool task_begins_step(struct aloop_task *task)
+static NOINLINE bool task_goes_on_carefully(struct aloop_task *task)
 {
     aloop_frame *frame = task->frame;
 
@@ -218,6 +247,20 @@ static NOINLINE bool task_begins_step(struct aloop_task *task)
     /* It was woken for an await that completed all the same, its last. */
     aloop_future_unref(&task->future);
     return false;
+}
+
+/* The same, for those that nobody wants anything of. */
+static inline bool task_goes_on(struct aloop_task *task, uint32_t state)
+{
+    if (ALOOP_LIKELY(state == (TASK_WAITS | TASK_IS_QUEUED))) {
+        task->state = TASK_WAITS;
+        return ask(task);
+    }
+    if (ALOOP_LIKELY(state == (TASK_RUNS | TASK_IS_QUEUED))) {
+        task->state = 0;
+        return true;
+    }
+    return task_goes_on_carefully(task);
 }
 
 /* With many tasks each step finds its task in no cache: the memory of one that is some places
@@ -261,20 +304,15 @@ void task_step(aloop *loop, void *arg)
         prefetch_coming_task(loop);
         loop->current_task = task;
         loop->budget = TASK_BUDGET;
-        /* Mostly it is one of three, with nothing else to ask. */
         if (ALOOP_LIKELY(state == (TASK_YIELDS | TASK_IS_QUEUED))) {
             task->state = 0;
             frame->result = 0;
-        } else if (state == (TASK_WAITS | TASK_IS_QUEUED)) {
-            task->state = TASK_WAITS;
-            if (!ask(task))
-                continue;
-        } else if (state == (TASK_RUNS | TASK_IS_QUEUED)) {
-            task->state = 0;
-        } else if (!task_begins_step(task)) {
+            has_ended = frame_step(frame);
+        } else if (task_goes_on(task, state)) {
+            has_ended = frame->flags & FRAME_ENDED || frame_step(frame);
+        } else {
             continue;
         }
-        has_ended = frame->flags & FRAME_ENDED || frame_step(frame);
         state = task->state;
         if (ALOOP_LIKELY(!has_ended && state == TASK_YIELDS)) {
             /* That it is queued only here, where its frame has returned, makes its await no more
@@ -284,7 +322,7 @@ void task_step(aloop *loop, void *arg)
         } else if (has_ended && frame->caller == NULL && frame->flags == 0) {
             task_finish(task, frame->outcome);
         } else if (has_ended || state != TASK_WAITS) {
-            task_run_on(loop, task, frame, has_ended);
+            (void)task_run_on(task, frame, has_ended, NULL);
         }
     } while (next_step(loop, &task));
     loop->current_task = NULL;
