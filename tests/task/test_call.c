@@ -2,6 +2,7 @@
  * Calls of coroutines at every depth around the one to which they nest on the C stack, with each
  * way to end, or not to, at the bottom. What the callers see is the same for all depths.
  */
+#include "base/compiler.h"
 #include "task/internal.h"
 #include "world.h"
 
@@ -119,12 +120,16 @@ struct probe {
     struct probe *top;
 };
 
-static uintptr_t stack_here(void)
+static NOINLINE PLAIN_FRAME void note_stack(struct probe *top)
 {
     volatile char here = 0;
+    uintptr_t address = (uintptr_t)&here;
 
     (void)here;
-    return (uintptr_t)&here;
+    if (address < top->deepest)
+        top->deepest = address;
+    if (address > top->highest)
+        top->highest = address;
 }
 
 ALOOP_CORO(probe)
@@ -134,10 +139,7 @@ ALOOP_CORO(probe)
         self->top = self;
         self->deepest = UINTPTR_MAX;
     }
-    if (stack_here() < self->top->deepest)
-        self->top->deepest = stack_here();
-    if (stack_here() > self->top->highest)
-        self->top->highest = stack_here();
+    note_stack(self->top);
     if (self->left > 0)
         ALOOP_TRY(aloop_call(probe, .left = self->left - 1, .top = self->top));
     if (self->top == self)
