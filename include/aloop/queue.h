@@ -57,8 +57,8 @@ typedef struct aloop_queue {
     size_t limit; /* how many items it may hold */
     size_t head;  /* first in, first out: the slot of the oldest item */
     size_t count;
-    size_t unfinished; /* items put, less aloop_queue_task_done() calls */
     uint64_t sequence; /* by priority: the number of the next item */
+    size_t unfinished; /* items put, less aloop_queue_task_done() calls */
     aloop_queue_side getters;
     aloop_queue_side putters;
     aloop_waitlist joiners;

@@ -136,7 +136,7 @@ static inline aloop_poll add_item(aloop_queue *queue, const void *element)
 {
     if (!queue->is_plain || ALOOP_UNLIKELY(queue->count == queue->capacity))
         return add_any_item(queue, element);
-    memcpy(ring_slot(queue, queue->count, 8), element, 8);
+    memcpy(ring_free_slot(queue, 8), element, 8);
     return item_was_added(queue);
 }
 
@@ -167,8 +167,7 @@ static inline aloop_poll take_item(aloop_queue *queue, void *out)
 {
     if (!queue->is_plain || ALOOP_UNLIKELY(out == NULL))
         return take_any_item(queue, out);
-    memcpy(out, ring_slot(queue, 0, 8), 8);
-    ring_advance(queue);
+    memcpy(out, ring_advance(queue, 8), 8);
     return item_was_taken(queue);
 }
 

@@ -30,19 +30,21 @@ static inline unsigned char *queue_slot(const aloop_queue *queue, size_t index)
 
 /* --- first in, first out: a ring --- */
 
-/* The slot of the n-th oldest item, or of the next one to come, of so many bytes each. */
-static inline unsigned char *ring_slot(const aloop_queue *queue, size_t n, size_t stride)
+/* The slot of the next item to come, where each takes `stride` bytes. */
+static inline unsigned char *ring_free_slot(const aloop_queue *queue, size_t stride)
 {
-    size_t index = queue->head + n;
+    size_t index = queue->head + queue->count;
 
     return queue->slots + (index >= queue->capacity ? index - queue->capacity : index) * stride;
 }
 
-/* The oldest item is gone. */
-static inline void ring_advance(aloop_queue *queue)
+/* That of the oldest item, which is about to go. */
+static inline unsigned char *ring_advance(aloop_queue *queue, size_t stride)
 {
-    if (++queue->head == queue->capacity)
-        queue->head = 0;
+    size_t head = queue->head;
+
+    queue->head = head + 1 == queue->capacity ? 0 : head + 1;
+    return queue->slots + head * stride;
 }
 
 #endif

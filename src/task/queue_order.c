@@ -10,13 +10,12 @@
 
 static void fifo_push(aloop_queue *queue, const void *element)
 {
-    element_copy(ring_slot(queue, queue->count, queue->stride), element, queue->element_size);
+    element_copy(ring_free_slot(queue, queue->stride), element, queue->element_size);
 }
 
 static void fifo_pop(aloop_queue *queue, void *out)
 {
-    element_copy(out, ring_slot(queue, 0, queue->stride), queue->element_size);
-    ring_advance(queue);
+    element_copy(out, ring_advance(queue, queue->stride), queue->element_size);
 }
 
 /* The ring was full: from its head to the end of the old array, items move to the end of the new
