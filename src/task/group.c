@@ -179,9 +179,14 @@ static int group_check(const aloop_group *group)
     return group->flags & GROUP_ABORTING ? -ECANCELED : 0;
 }
 
-/* A child that runs `coro`; its member record. */
-static int group_add(aloop_group *group, const aloop_coro *coro, const void *frame,
-                     struct member **out_member)
+/* The record of the child that was added last. */
+static struct member *newest_member(aloop_group *group)
+{
+    return CONTAINER_OF(children_of(group)->prev, struct member, link);
+}
+
+/* A child that runs `coro`. */
+static int group_add(aloop_group *group, const aloop_coro *coro, const void *frame)
 {
     struct member *member;
     struct aloop_task *task;
@@ -197,29 +202,30 @@ static int group_add(aloop_group *group, const aloop_coro *coro, const void *fra
         pool_free(&loop_of(group)->pool, member, sizeof *member);
         return (int)task->future.result;
     }
-    *member = (struct member){.waiter.notify = member_notify, .group = group, .task = task};
+    /* The rest is set when it means something. */
+    member->waiter.notify = member_notify;
+    member->group = group;
+    member->task = task;
+    member->starter = NULL;
+    member->is_over = false;
     task->member = member;
     list_push(children_of(group), &member->link);
     group->child_count++;
     aloop_waitlist_push(&task->future.waiters, &member->waiter);
-    *out_member = member;
     return 0;
 }
 
 aloop_task *aloop_group_task_new(aloop_group *group, const aloop_coro *coro, const void *frame)
 {
-    struct member *member = NULL;
-    int error = group_add(group, coro, frame, &member);
+    int error = group_add(group, coro, frame);
 
-    return error < 0 ? TASK_OF(future_failed(error)) : member->task;
+    return error < 0 ? TASK_OF(future_failed(error)) : newest_member(group)->task;
 }
 
 aloop_poll aloop_group_start_poll_(aloop_task *task, aloop_op *op)
 {
-    struct member *member;
-
     (void)task;
-    return group_add(op->arg[0].pointer, op->arg[1].data, op->arg[2].data, &member);
+    return group_add(op->arg[0].pointer, op->arg[1].data, op->arg[2].data);
 }
 
 /* --- a child that says when it is ready --- */
@@ -267,12 +273,14 @@ static const aloop_op_type started_type = {
 
 static aloop_poll start_and_wait_poll(aloop_task *task, aloop_op *op)
 {
-    struct member *member = NULL;
-    int error = group_add(op->arg[0].pointer, op->arg[1].data, op->arg[2].data, &member);
+    aloop_group *group = op->arg[0].pointer;
+    struct member *member;
+    int error = group_add(group, op->arg[1].data, op->arg[2].data);
 
     (void)task;
     if (error < 0)
         return error;
+    member = newest_member(group);
     member->starter = &op->waiter;
     member->word = ALOOP_PENDING;
     op->arg[0].pointer = member;
