@@ -111,10 +111,8 @@ ALOOP_API extern const aloop_op_type aloop_shield_type_;
 static inline aloop_op aloop_join_op_(aloop_future *future, const aloop_op_type *type,
                                       unsigned flags)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op = aloop_op_make_(aloop_join_poll_, type);
 
-    op.poll = aloop_join_poll_;
-    op.type = type;
     op.flags = flags;
     op.arg[0].pointer = future;
     return op;

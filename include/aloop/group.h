@@ -49,9 +49,8 @@ ALOOP_API aloop_poll aloop_group_start_poll_(aloop_task *task, aloop_op *op);
 static inline aloop_op aloop_group_start_op(aloop_group *group, const aloop_coro *coro,
                                             const void *frame)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op = aloop_op_make_(aloop_group_start_poll_, NULL);
 
-    op.poll = aloop_group_start_poll_;
     op.arg[0].pointer = group;
     op.arg[1].data = coro;
     op.arg[2].data = frame;

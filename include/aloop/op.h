@@ -105,9 +105,35 @@ struct aloop_op {
     const aloop_op_type *type; /* may be NULL */
     aloop_op_arg arg[4];
     unsigned flags;      /* the library's */
+    unsigned unused;     /* 0 */
     aloop_ns timeout;    /* the library's: aloop_wait_for() */
     aloop_waiter waiter; /* the library's: how the task is woken */
 };
+
+/*
+ * An operation without arguments. Field by field, and with no gap between them: so compilers build
+ * it where it goes, and not on the stack, to be copied in other pieces than it was written in, for
+ * which a processor waits.
+ */
+static inline aloop_op aloop_op_make_(aloop_poll (*poll)(aloop_task *task, aloop_op *op),
+                                      const aloop_op_type *type)
+{
+    aloop_op op;
+
+    op.poll = poll;
+    op.type = type;
+    op.arg[0].number = 0;
+    op.arg[1].number = 0;
+    op.arg[2].number = 0;
+    op.arg[3].number = 0;
+    op.flags = 0;
+    op.unused = 0;
+    op.timeout = 0;
+    op.waiter.link.next = NULL;
+    op.waiter.link.prev = NULL;
+    op.waiter.notify = NULL;
+    return op;
+}
 
 /* aloop_op.flags, as far as the inline functions of the headers need them. */
 enum {

@@ -106,10 +106,8 @@ ALOOP_API extern const aloop_op_type aloop_queue_join_type_;
  */
 static inline aloop_op aloop_queue_put(aloop_queue *queue, const void *element)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op = aloop_op_make_(aloop_queue_put_poll_, &aloop_queue_put_type_);
 
-    op.poll = aloop_queue_put_poll_;
-    op.type = &aloop_queue_put_type_;
     op.arg[0].pointer = queue;
     op.arg[1].data = element;
     return op;
@@ -122,10 +120,8 @@ static inline aloop_op aloop_queue_put(aloop_queue *queue, const void *element)
  */
 static inline aloop_op aloop_queue_get(aloop_queue *queue, void *out_element)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op = aloop_op_make_(aloop_queue_get_poll_, &aloop_queue_get_type_);
 
-    op.poll = aloop_queue_get_poll_;
-    op.type = &aloop_queue_get_type_;
     op.arg[0].pointer = queue;
     op.arg[1].pointer = out_element;
     return op;
@@ -169,10 +165,8 @@ ALOOP_API int aloop_queue_task_done(aloop_queue *queue);
  */
 static inline aloop_op aloop_queue_join(aloop_queue *queue)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op = aloop_op_make_(aloop_queue_join_poll_, &aloop_queue_join_type_);
 
-    op.poll = aloop_queue_join_poll_;
-    op.type = &aloop_queue_join_type_;
     op.arg[0].pointer = queue;
     return op;
 }

@@ -137,10 +137,8 @@ static inline aloop_op aloop_socket_op_(aloop_poll (*poll)(aloop_task *task, alo
                                         const aloop_op_type *type, const aloop_socket *socket,
                                         size_t size)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op = aloop_op_make_(poll, type);
 
-    op.poll = poll;
-    op.type = type;
     op.arg[0].data = socket;
     op.arg[2].size = size;
     return op;

@@ -62,10 +62,8 @@ ALOOP_API extern const aloop_op_type aloop_lock_type_;
 /* Waits until the lock is the task's. The outcome is 0. asyncio: `await lock.acquire()`. */
 static inline aloop_op aloop_lock_acquire(aloop_lock *lock)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op = aloop_op_make_(aloop_lock_poll_, &aloop_lock_type_);
 
-    op.poll = aloop_lock_poll_;
-    op.type = &aloop_lock_type_;
     op.arg[0].pointer = lock;
     return op;
 }
@@ -122,10 +120,8 @@ ALOOP_API aloop_poll aloop_lock_enter_poll_(aloop_task *task, aloop_op *op);
  */
 static inline aloop_op aloop_lock_enter(aloop_lock *lock, aloop_hold *hold)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op = aloop_op_make_(aloop_lock_enter_poll_, &aloop_lock_type_);
 
-    op.poll = aloop_lock_enter_poll_;
-    op.type = &aloop_lock_type_;
     op.arg[0].pointer = lock;
     op.arg[2].pointer = hold;
     return op;
@@ -157,20 +153,16 @@ ALOOP_API void aloop_rwlock_let_in_(aloop_rwlock *lock);
 /* Waits until the task may read, or write. The outcome is 0. */
 static inline aloop_op aloop_rwlock_acquire_read(aloop_rwlock *lock)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op = aloop_op_make_(aloop_rwlock_read_poll_, &aloop_rwlock_read_type_);
 
-    op.poll = aloop_rwlock_read_poll_;
-    op.type = &aloop_rwlock_read_type_;
     op.arg[0].pointer = lock;
     return op;
 }
 
 static inline aloop_op aloop_rwlock_acquire_write(aloop_rwlock *lock)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op = aloop_op_make_(aloop_rwlock_write_poll_, &aloop_rwlock_write_type_);
 
-    op.poll = aloop_rwlock_write_poll_;
-    op.type = &aloop_rwlock_write_type_;
     op.arg[0].pointer = lock;
     return op;
 }
@@ -228,10 +220,8 @@ ALOOP_API extern const aloop_op_type aloop_event_type_;
 /* Waits until it is set, or has been since the wait began. The outcome is 0. asyncio: wait(). */
 static inline aloop_op aloop_event_wait(aloop_event *event)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op = aloop_op_make_(aloop_event_poll_, &aloop_event_type_);
 
-    op.poll = aloop_event_poll_;
-    op.type = &aloop_event_type_;
     op.arg[0].pointer = event;
     return op;
 }
@@ -329,10 +319,8 @@ ALOOP_API extern const aloop_op_type aloop_semaphore_type_;
 /* Waits for a permit. The outcome is 0. asyncio: acquire(). */
 static inline aloop_op aloop_semaphore_acquire(aloop_semaphore *semaphore)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op = aloop_op_make_(aloop_semaphore_poll_, &aloop_semaphore_type_);
 
-    op.poll = aloop_semaphore_poll_;
-    op.type = &aloop_semaphore_type_;
     op.arg[0].pointer = semaphore;
     return op;
 }

@@ -80,10 +80,9 @@ ALOOP_API extern const aloop_op_type aloop_sleep_type_;
  */
 static inline aloop_op aloop_sleep(aloop_ns delay)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op =
+        aloop_op_make_(delay > 0 ? aloop_sleep_poll_ : aloop_yield_poll_, &aloop_sleep_type_);
 
-    op.poll = delay > 0 ? aloop_sleep_poll_ : aloop_yield_poll_;
-    op.type = &aloop_sleep_type_;
     op.arg[0].number = delay;
     return op;
 }
@@ -95,9 +94,8 @@ ALOOP_API aloop_op aloop_sleep_until(aloop_ns deadline);
    to say it. */
 static inline aloop_op aloop_call_op(const aloop_coro *coro, const void *frame)
 {
-    aloop_op op = ALOOP_ZERO_;
+    aloop_op op = aloop_op_make_(aloop_call_poll_, NULL);
 
-    op.poll = aloop_call_poll_;
     op.flags = ALOOP_OP_IS_CALL_;
     op.arg[0].data = coro;
     op.arg[1].data = frame;
