@@ -84,6 +84,10 @@ ALOOP_API ALOOP_CHECKED int aloop_as_completed_add_tasks(aloop_as_completed *it,
 ALOOP_API bool aloop_as_completed_remove_future(aloop_as_completed *it, aloop_future *future);
 ALOOP_API bool aloop_as_completed_remove_task(aloop_as_completed *it, aloop_task *task);
 
+/* The parts of aloop_as_completed_next(). */
+ALOOP_API aloop_poll aloop_as_completed_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API extern const aloop_op_type aloop_as_completed_type_;
+
 /*
  * Awaits the next that completes. The outcome is 1, and it is in *out_future (borrows, until the
  * next call or the end); 0 if there is none left. When the time for the whole is up, -ETIMEDOUT,
@@ -92,7 +96,14 @@ ALOOP_API bool aloop_as_completed_remove_task(aloop_as_completed *it, aloop_task
  * aloop_wait_for() of its own, or cancelled, nothing is let go. An error of the future counts as
  * retrieved once its result is looked at.
  */
-ALOOP_API aloop_op aloop_as_completed_next(aloop_as_completed *it, aloop_future **out_future);
+static inline aloop_op aloop_as_completed_next(aloop_as_completed *it, aloop_future **out_future)
+{
+    aloop_op op = aloop_op_make_(aloop_as_completed_poll_, &aloop_as_completed_type_);
+
+    op.arg[0].pointer = it;
+    op.arg[1].pointer = out_future;
+    return op;
+}
 
 /* How many were added before the one that was given last: an index to an array of one's own. */
 static inline size_t aloop_as_completed_index(const aloop_as_completed *it)
@@ -126,6 +137,10 @@ typedef struct aloop_select_case {
     aloop_task *task;
 } aloop_select_case;
 
+/* The parts of the functions below. */
+ALOOP_API aloop_poll aloop_select_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API extern const aloop_op_type aloop_select_type_;
+
 /*
  * Awaits several operations at once, until the first completes:
  *
@@ -150,8 +165,20 @@ typedef struct aloop_select_case {
  * by aloop_join_unref() drops its reference. -EINVAL, and nothing has begun, if there is one of
  * these, or nothing at all.
  */
-ALOOP_API aloop_op aloop_select(aloop_select_case *cases, size_t count);
-ALOOP_API aloop_op aloop_select_from(aloop_select_case *cases, size_t count, int64_t first);
+static inline aloop_op aloop_select_from(aloop_select_case *cases, size_t count, int64_t first)
+{
+    aloop_op op = aloop_op_make_(aloop_select_poll_, &aloop_select_type_);
+
+    op.arg[0].pointer = cases;
+    op.arg[1].size = count;
+    op.arg[2].number = first;
+    return op;
+}
+
+static inline aloop_op aloop_select(aloop_select_case *cases, size_t count)
+{
+    return aloop_select_from(cases, count, 0);
+}
 
 #ifndef __cplusplus
 // clang-format off

@@ -237,7 +237,7 @@ static void give(aloop_as_completed *it, struct list *entries, aloop_future **ou
     *out_future = it->given;
 }
 
-static aloop_poll next_poll(aloop_task *task, aloop_op *op)
+aloop_poll aloop_as_completed_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_as_completed *it = op->arg[0].pointer;
     bool is_time_up;
@@ -285,10 +285,4 @@ static void next_describe(const aloop_task *task, const aloop_op *op, aloop_op_d
     details->next_future = next_pending;
 }
 
-static const aloop_op_type next_type = {.name = "as_completed", .describe = next_describe};
-
-aloop_op aloop_as_completed_next(aloop_as_completed *it, aloop_future **out_future)
-{
-    return (aloop_op){
-        .poll = next_poll, .type = &next_type, .arg = {{.pointer = it}, {.pointer = out_future}}};
-}
+const aloop_op_type aloop_as_completed_type_ = {.name = "as_completed", .describe = next_describe};

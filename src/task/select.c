@@ -136,7 +136,7 @@ static void select_describe(const aloop_task *task, const aloop_op *op, aloop_op
     details->next_op = next_case;
 }
 
-static const aloop_op_type select_type = {
+const aloop_op_type aloop_select_type_ = {
     .name = "select", .drop = select_drop, .describe = select_describe};
 
 /* --- beginning --- */
@@ -153,7 +153,7 @@ static bool cases_are_good(const aloop_select_case *cases, size_t count)
     return count > 0;
 }
 
-static aloop_poll select_begin(aloop_task *task, aloop_op *op)
+aloop_poll aloop_select_poll_(aloop_task *task, aloop_op *op)
 {
     size_t count = op->arg[COUNT].size;
     aloop_select_case *one;
@@ -172,16 +172,4 @@ static aloop_poll select_begin(aloop_task *task, aloop_op *op)
             return select_is_over(task, op, one, i);
     }
     return ALOOP_PENDING;
-}
-
-aloop_op aloop_select_from(aloop_select_case *cases, size_t count, int64_t first)
-{
-    return (aloop_op){.poll = select_begin,
-                      .type = &select_type,
-                      .arg = {{.pointer = cases}, {.size = count}, {.number = first}}};
-}
-
-aloop_op aloop_select(aloop_select_case *cases, size_t count)
-{
-    return aloop_select_from(cases, count, 0);
 }
