@@ -109,7 +109,8 @@ struct aloop {
     struct ready ready;
     aloop_ns now;
     uint64_t polled_at; /* the entry of the ready queue that stood first at the last poll ... */
-    uint64_t poll_due;  /* ... and the one before which the next is due, though more are ready */
+    uint64_t poll_due;  /* ... and the one before which no other is due, though more are ready */
+    aloop_ns polled_time;
     uint64_t turn_end;  /* the first entry that is not of this turn; 0: each is run by itself */
     bool runs_on;       /* turn after turn, as long as no poll is due */
     bool is_stopping;

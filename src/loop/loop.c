@@ -11,11 +11,11 @@
 #include "loop/observe.h"
 #include "loop/watch.h"
 
-/* A poll costs as much as 60 callbacks, so while more are ready it is put off, for this many
-   callbacks or about this long. The time is not looked at for each callback, which would cost ten;
-   instead each poll works out from the last stretch how many callbacks fit. */
-#define POLL_CALLBACKS_MAX 64
+/* A poll costs as much as 60 callbacks, so while more are ready it is put off, for about so long. A
+   look at the clock costs as much as ten: it is taken after so many callbacks, or after as few as
+   will take that long judging by those that ran since the last poll. */
 #define POLL_INTERVAL ALOOP_US(10)
+#define CALLBACKS_UNSEEN_MAX 64
 
 /* What one poll fetches. A larger batch would only mean that others wait longer for their turn. */
 #define POLL_EVENTS_MAX 256
@@ -147,23 +147,37 @@ static void collect_timers(aloop *loop)
     } while (timer != NULL);
 }
 
-/* How many callbacks may run before the next poll, judged by how long the last ones took. */
-static void adjust_quota(aloop *loop, aloop_ns took)
+/* How many callbacks may run without a look at the clock, if there is so much time for them, and
+   those since the last poll took so long. */
+static uint64_t callbacks_unseen(const aloop *loop, aloop_ns took, aloop_ns left)
 {
-    uint64_t ran = loop->ready.head - loop->polled_at;
-    uint64_t quota = POLL_CALLBACKS_MAX;
+    aloop_ns ran = (aloop_ns)(loop->ready.head - loop->polled_at);
 
-    if (ran > 0 && took * POLL_CALLBACKS_MAX > POLL_INTERVAL * (aloop_ns)ran)
-        quota = (uint64_t)(POLL_INTERVAL * (aloop_ns)ran / took);
-    loop->polled_at = loop->ready.head;
-    loop->poll_due = loop->ready.head + quota;
+    if (ran == 0 || took <= left * ran / CALLBACKS_UNSEEN_MAX)
+        return CALLBACKS_UNSEEN_MAX;
+    return (uint64_t)(left * ran / took);
+}
+
+/* More is ready. Has it been so for so long that a poll is due? */
+static bool poll_is_due(aloop *loop)
+{
+    aloop_ns took;
+    uint64_t more;
+
+    /* Virtual time stands still meanwhile. And one that is 0 was not put off, but is wanted. */
+    if (loop->is_virtual || loop->poll_due == 0)
+        return true;
+    took = time_sub(loop_read_clock(loop), loop->polled_time);
+    more = took < POLL_INTERVAL ? callbacks_unseen(loop, took, POLL_INTERVAL - took) : 0;
+    loop->poll_due = loop->ready.head + more;
+    return more == 0;
 }
 
 static int poll_and_collect(aloop *loop, aloop_ns max_wait)
 {
     struct poller_event events[POLL_EVENTS_MAX];
     bool was_busy = ready_count(&loop->ready) > 0;
-    aloop_ns before = loop->now;
+    aloop_ns took;
     int count;
 
     /* A fork()ed child that runs on in its parent's loop would take the parent's events. */
@@ -175,7 +189,10 @@ static int poll_and_collect(aloop *loop, aloop_ns max_wait)
     loop->polls++;
     loop->events += (uint64_t)count;
     loop->now = loop_read_clock(loop);
-    adjust_quota(loop, was_busy ? loop->now - before : 0);
+    took = was_busy ? time_sub(loop->now, loop->polled_time) : 0;
+    loop->poll_due = loop->ready.head + callbacks_unseen(loop, took, POLL_INTERVAL);
+    loop->polled_at = loop->ready.head;
+    loop->polled_time = loop->now;
     count = watch_collect_events(loop, events, count);
     posts_collect(loop);
     collect_timers(loop);
@@ -213,7 +230,9 @@ static inline void run_ready(aloop *loop, bool runs_on)
 
 static inline int poll_if_due(aloop *loop, aloop_ns max_wait)
 {
-    return loop_may_put_off_poll(loop) ? 0 : poll_and_collect(loop, max_wait);
+    if (loop_may_put_off_poll(loop) || (ready_count(&loop->ready) > 0 && !poll_is_due(loop)))
+        return 0;
+    return poll_and_collect(loop, max_wait);
 }
 
 static int run_turn(aloop *loop, aloop_ns max_wait)

@@ -281,12 +281,48 @@ static void slow_callbacks_poll_more_often(void **state)
     must(aloop_call_soon(f->loop, slowly_again, &chain));
     assert_int_equal(aloop_run_forever(f->loop), 0);
     assert_in_range(fake_time.waits, 640 - 66, 640 + 1);
-    /* And it finds back: quick ones share a poll again. */
-    fake_time.waits = 0;
-    chain = (struct slow_chain){.each = 10, .left = 6400};
+}
+
+/* Quick ones share a poll as long as they are, and in between only a look at the clock, once in 64
+   of them: so when they are quick no longer, that is noticed. */
+static void quick_callbacks_share_a_poll(void **state)
+{
+    struct fixture *f = *state;
+    struct slow_chain chain = {.each = 10, .left = 64000};
+
     must(aloop_call_soon(f->loop, slowly_again, &chain));
     assert_int_equal(aloop_run_forever(f->loop), 0);
-    assert_in_range(fake_time.waits, 1, 6400 / 64 + 66);
+    /* 640 us of callbacks. */
+    assert_in_range(fake_time.waits, 640 / 11, 640 / 9);
+    assert_in_range(fake_time.readings, 1000, 1000 + 3 * fake_time.waits + 2);
+    fake_time.waits = 0;
+    chain = (struct slow_chain){.each = ALOOP_MS(1), .left = 640};
+    must(aloop_call_soon(f->loop, slowly_again, &chain));
+    assert_int_equal(aloop_run_forever(f->loop), 0);
+    assert_in_range(fake_time.waits, 640 - 66, 640 + 1);
+}
+
+static void look_and_go_on(aloop *loop, void *arg)
+{
+    struct slow_chain *chain = arg;
+
+    fake_time.now += chain->each;
+    (void)aloop_update_time(loop);
+    if (--chain->left > 0)
+        must(aloop_call_soon(loop, look_and_go_on, chain));
+    else
+        aloop_stop(loop);
+}
+
+/* A callback that looks at the time does not put the poll off by that. */
+static void a_look_at_the_time_is_no_poll(void **state)
+{
+    struct fixture *f = *state;
+    struct slow_chain chain = {.each = 100, .left = 6400};
+
+    must(aloop_call_soon(f->loop, look_and_go_on, &chain));
+    assert_int_equal(aloop_run_forever(f->loop), 0);
+    assert_in_range(fake_time.waits, 640 / 11, 640 / 9);
 }
 
 /* P58: events that came with an expired timeout are all delivered, before the timers (S3). */
@@ -391,6 +427,8 @@ int main(void)
         CLOCK_TEST(clock_leaps),
         CLOCK_TEST(timers_of_a_busy_loop),
         CLOCK_TEST(slow_callbacks_poll_more_often),
+        CLOCK_TEST(quick_callbacks_share_a_poll),
+        CLOCK_TEST(a_look_at_the_time_is_no_poll),
         CLOCK_TEST(events_and_timers_together),
         CLOCK_TEST(time_stands_still),
         CLOCK_TEST(busy_poll),
