@@ -74,24 +74,33 @@ static void free_block(aloop *loop, struct post_block *block)
     memory_free(&loop->memory, batch_of(block), sizeof(struct post_batch));
 }
 
-/* The loop is through with it. */
+static void free_blocks(aloop *loop, struct post_block *block)
+{
+    while (block != NULL) {
+        struct post_block *next = block->next;
+
+        free_block(loop, block);
+        block = next;
+    }
+}
+
+/* The loop is through with them: what is not kept is freed. */
 static void put_back(aloop *loop, struct post_block *block)
 {
     /* The lock of a fork()ed child may be in the hands of a thread that is not here. */
-    if (loop_is_forked(loop)) {
-        free_block(loop, block);
-        return;
-    }
-    lock_acquire(&loop->posts.lock);
-    if (loop->posts.spare_count < SPARE_BLOCKS_MAX && !loop->posts.is_closed) {
-        block->next = loop->posts.spare;
-        loop->posts.spare = block;
-        loop->posts.spare_count++;
+    if (!loop_is_forked(loop)) {
+        lock_acquire(&loop->posts.lock);
+        while (block != NULL && loop->posts.spare_count < SPARE_BLOCKS_MAX) {
+            struct post_block *next = block->next;
+
+            block->next = loop->posts.spare;
+            loop->posts.spare = block;
+            loop->posts.spare_count++;
+            block = next;
+        }
         lock_release(&loop->posts.lock);
-        return;
     }
-    lock_release(&loop->posts.lock);
-    free_block(loop, block);
+    free_blocks(loop, block);
 }
 
 /* --- in any thread --- */
@@ -272,12 +281,13 @@ static void run_batch(aloop *loop, struct post_block *block)
         else
             run_post(loop, entry->run, entry->arg);
     }
-    put_back(loop, block);
 }
 
 static void run_inbox(aloop *loop, void *arg)
 {
     struct post_block *block = loop->inbox;
+    struct post_block *done = NULL;
+    unsigned done_count = 0;
 
     (void)arg;
     loop->inbox = NULL;
@@ -291,9 +301,21 @@ static void run_inbox(aloop *loop, void *arg)
             run_post(loop, item->run, item->arg);
         } else {
             run_batch(loop, block);
+            block->next = done;
+            done = block;
+            done_count++;
+        }
+        /* Several at a time, as producers are at the lock; and not all at the end, as they want
+           blocks meanwhile. */
+        if (done_count == SPARE_BLOCKS_MAX / 2) {
+            put_back(loop, done);
+            done = NULL;
+            done_count = 0;
         }
         block = next;
     }
+    if (done != NULL)
+        put_back(loop, done);
 }
 
 /* The list becomes empty; what was in it. */
@@ -526,10 +548,5 @@ void posts_close(aloop *loop)
     drop_all(loop, loop->inbox);
     loop->inbox = NULL;
     drop_all(loop, items);
-    while (spare != NULL) {
-        struct post_block *next = spare->next;
-
-        free_block(loop, spare);
-        spare = next;
-    }
+    free_blocks(loop, spare);
 }
