@@ -24,7 +24,7 @@ static NOINLINE aloop_handle call_soon_slowly(aloop *loop, aloop_callback *callb
 
     if (error < 0)
         return error;
-    if (!ready_has_room(ready) && ready_grow(ready) < 0)
+    if (!ready_has_room(ready) && ready_make_room(ready) < 0)
         return -ENOMEM;
     ready_push(ready, callback, arg);
     return soon_handle(ready);
@@ -416,8 +416,8 @@ bool aloop_cancel(aloop *loop, aloop_handle handle)
 
     if (loop->is_closed || handle <= 0)
         return false;
-    if (handle & SOON_BIT)
-        return cancel_soon(&loop->ready, (uint64_t)(handle & ~SOON_BIT));
+    if ((uint64_t)handle >= READY_FIRST)
+        return cancel_soon(&loop->ready, (uint64_t)handle);
     callback = callback_find(loop, handle);
     if (callback == NULL)
         return false;

@@ -289,7 +289,7 @@ int loop_poll(aloop *loop, aloop_ns max_wait);
 /* How many callbacks have run in the loop's life, give or take the same number. */
 static inline int64_t loop_callbacks_run(const aloop *loop)
 {
-    return (int64_t)loop->ready.head + loop->run_correction;
+    return (int64_t)(loop->ready.head - READY_FIRST) + loop->run_correction;
 }
 
 static inline size_t loop_task_count(const aloop *loop)

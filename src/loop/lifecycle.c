@@ -170,6 +170,7 @@ static int loop_init(aloop *loop)
     list_init(&loop->observers);
     loop->wake_fds[0] = -1;
     loop->wake_fds[1] = -1;
+    loop->polled_at = READY_FIRST;
     atomic_init(&loop->references, 1);
     atomic_init(&loop->memory_references, 1);
     pool_init(&loop->pool, &loop->memory);

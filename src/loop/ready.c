@@ -6,11 +6,12 @@
 
 int ready_init(struct ready *ready, struct memory *memory)
 {
-    *ready = (struct ready){.memory = memory};
+    *ready = (struct ready){.head = READY_FIRST, .tail = READY_FIRST, .memory = memory};
     ready->ring = memory_alloc(memory, READY_CAPACITY_MIN * sizeof ready->ring[0]);
     if (ready->ring == NULL)
         return -ENOMEM;
     ready->mask = READY_CAPACITY_MIN - 1;
+    ready->limit = ready->head + READY_CAPACITY_MIN;
     return 0;
 }
 
@@ -22,7 +23,7 @@ void ready_fini(struct ready *ready)
     ready->head = ready->tail;
 }
 
-int ready_grow(struct ready *ready)
+static int grow(struct ready *ready)
 {
     size_t old_capacity = ready->mask + 1;
     size_t capacity = memory_grown_capacity(ready_count(ready) + ready->reserved + 1, old_capacity,
@@ -40,5 +41,15 @@ int ready_grow(struct ready *ready)
     memory_free(ready->memory, ready->ring, old_capacity * sizeof ring[0]);
     ready->ring = ring;
     ready->mask = capacity - 1;
+    return 0;
+}
+
+/* Counting every queued entry as if it had no reservation errs on the safe side, and needs no
+   account of which entry is of which kind. */
+int ready_make_room(struct ready *ready)
+{
+    if (ready_count(ready) + ready->reserved > ready->mask && grow(ready) < 0)
+        return -ENOMEM;
+    ready->limit = ready->head + ready->mask + 1 - ready->reserved;
     return 0;
 }

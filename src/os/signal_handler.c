@@ -17,7 +17,7 @@ struct handler {
 static struct ready_entry *entry_of(const struct handler *handler)
 {
     struct ready *ready = &handler->watch.loop->ready;
-    uint64_t number = (uint64_t)(handler->entry & ~SOON_BIT);
+    uint64_t number = (uint64_t)handler->entry;
 
     if (handler->entry == 0 || number < ready->head)
         return NULL;
