@@ -87,6 +87,52 @@ static void structs_of_any_size(void **state)
     aloop_queue_fini(&queue);
 }
 
+enum { SIZE_MOST = 40, GUARD = 0xEE };
+
+/* The n-th item of so many bytes: each byte says which it is. */
+static const void *item_of(unsigned char *item, size_t size, int n)
+{
+    for (size_t i = 0; i < size; i++)
+        item[i] = (unsigned char)(16 * n + (int)i);
+    return item;
+}
+
+static void assert_item_comes(aloop_queue *queue, size_t size, int n)
+{
+    unsigned char expected[SIZE_MOST], item[SIZE_MOST + 1];
+
+    memset(item, GUARD, sizeof item);
+    assert_int_equal(aloop_queue_get_nowait(queue, item), 0);
+    assert_memory_equal(item, item_of(expected, size, n), size);
+    assert_int_equal(item[size], GUARD);
+}
+
+/* Some sizes are copied in a way of their own, and eight bytes go through a way of their own. Each
+   item comes out whole, wherever the ring's end is, and so after one that nobody wanted to see. */
+static void items_of_each_size_come_out_whole(void **state)
+{
+    struct world *world = *state;
+    unsigned char item[SIZE_MOST];
+
+    for (size_t size = 1; size <= SIZE_MOST; size++) {
+        for (int64_t bound = 0; bound <= 5; bound += 5) {
+            aloop_queue queue;
+
+            assert_int_equal(aloop_queue_init(&queue, world->loop, size, bound), 0);
+            for (int round = 0; round < 12; round++) {
+                for (int n = 0; n < 4; n++)
+                    assert_int_equal(aloop_queue_put_nowait(&queue, item_of(item, size, n)), 0);
+                assert_item_comes(&queue, size, 0);
+                assert_int_equal(aloop_queue_get_nowait(&queue, NULL), 0);
+                assert_item_comes(&queue, size, 2);
+                assert_item_comes(&queue, size, 3);
+                assert_int_equal(aloop_queue_get_nowait(&queue, NULL), -EAGAIN);
+            }
+            aloop_queue_fini(&queue);
+        }
+    }
+}
+
 static void getting_waits_for_putting(void **state)
 {
     struct world *world = *state;
@@ -318,6 +364,7 @@ int main(void)
         TEST(growing_keeps_the_order),
         TEST(last_in_first_out),
         TEST(structs_of_any_size),
+        TEST(items_of_each_size_come_out_whole),
         TEST(getting_waits_for_putting),
         TEST(putting_waits_for_a_free_place),
         TEST(who_waits_is_served_in_order),

@@ -121,6 +121,33 @@ static void shutdown_with_the_last_item_promised(void **state) /* S148, S151 */
     aloop_queue_fini(&queue);
 }
 
+static void shut_down(aloop *loop, void *queue)
+{
+    (void)loop;
+    aloop_queue_shutdown(queue, false);
+}
+
+/* At the moment the last item goes out, a putter that was told of the shutdown may still stand in
+   line, as it has not run yet: the getter behind must hear of it all the same. */
+static void the_last_item_goes_out_with_putters_in_line(void **state) /* S151 */
+{
+    struct world *world = *state;
+    aloop_queue queue;
+
+    open_queue(world, &queue, 1);
+    aloop_task_unref(get_in(world, &queue));
+    aloop_task_unref(get_in(world, &queue));
+    world_turns(world, 1);
+    /* In the next turn the putter waits, the queue is shut down, and the first getter takes what
+       it was promised. */
+    aloop_task_unref(put_in(world, &queue, 2));
+    assert_true(aloop_call_soon(world->loop, shut_down, &queue) > 0);
+    put_now(&queue, 1);
+    world_drain(world);
+    assert_log_is(world, "1 ALOOP_ESHUTDOWN ALOOP_ESHUTDOWN ");
+    aloop_queue_fini(&queue);
+}
+
 static void immediate_shutdown(void **state) /* S151 */
 {
     struct world *world = *state;
@@ -399,6 +426,7 @@ int main(void)
         TEST(shutdown_lets_the_rest_be_got),
         TEST(shutdown_breaks_the_promise_of_a_place),
         TEST(shutdown_with_the_last_item_promised),
+        TEST(the_last_item_goes_out_with_putters_in_line),
         TEST(immediate_shutdown),
         TEST(immediate_shutdown_with_work_going_on),
         TEST(bounds),
