@@ -57,11 +57,22 @@ ALOOP_API aloop_op aloop_oneshot_abandoned(aloop_oneshot *oneshot);
  */
 ALOOP_API void aloop_oneshot_close_sender(aloop_oneshot *oneshot);
 
+/* The parts of aloop_oneshot_receive(). */
+ALOOP_API aloop_poll aloop_oneshot_receive_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API extern const aloop_op_type aloop_oneshot_receive_type_;
+
 /*
  * The receiver's end. Waits for the value, and copies it to *out_value. The outcome is 0;
  * -ALOOP_ESHUTDOWN if the sender has gone without a word, or the value was received before.
  */
-ALOOP_API aloop_op aloop_oneshot_receive(aloop_oneshot *oneshot, void *out_value);
+static inline aloop_op aloop_oneshot_receive(aloop_oneshot *oneshot, void *out_value)
+{
+    aloop_op op = aloop_op_make_(aloop_oneshot_receive_poll_, &aloop_oneshot_receive_type_);
+
+    op.arg[0].pointer = oneshot;
+    op.arg[1].pointer = out_value;
+    return op;
+}
 /* Gives back the receiver's end; what still waits at it gets -ALOOP_ESHUTDOWN. NULL is nothing. */
 ALOOP_API void aloop_oneshot_close_receiver(aloop_oneshot *oneshot);
 
@@ -118,13 +129,25 @@ ALOOP_API void aloop_broadcast_subscribe(aloop_broadcast *broadcast,
 /* No more; who waits at this receiver gets -ALOOP_ESHUTDOWN. All zero, or again: nothing. */
 ALOOP_API void aloop_broadcast_unsubscribe(aloop_broadcast_receiver *receiver);
 
+/* The parts of aloop_broadcast_receive(). */
+ALOOP_API aloop_poll aloop_broadcast_receive_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API extern const aloop_op_type aloop_broadcast_receive_type_;
+
 /*
  * Waits for the receiver's next item, and copies it to *out_element. The outcome is 0;
  * -ALOOP_ELAGGED, once, when items were missed: aloop_broadcast_missed() says how many, and the
  * next call gives the oldest that is left; -ALOOP_ESHUTDOWN. If several tasks share a receiver,
  * each item goes to one of them.
  */
-ALOOP_API aloop_op aloop_broadcast_receive(aloop_broadcast_receiver *receiver, void *out_element);
+static inline aloop_op aloop_broadcast_receive(aloop_broadcast_receiver *receiver,
+                                               void *out_element)
+{
+    aloop_op op = aloop_op_make_(aloop_broadcast_receive_poll_, &aloop_broadcast_receive_type_);
+
+    op.arg[0].pointer = receiver;
+    op.arg[1].pointer = out_element;
+    return op;
+}
 
 /* How many items the receiver had missed when it was last told -ALOOP_ELAGGED. */
 static inline uint64_t aloop_broadcast_missed(const aloop_broadcast_receiver *receiver)
@@ -171,12 +194,24 @@ static inline const void *aloop_watch_get(const aloop_watch *watch)
 /* It will not change any more: who has seen the last version gets -ALOOP_ESHUTDOWN. */
 ALOOP_API void aloop_watch_close(aloop_watch *watch);
 
+/* The parts of aloop_watch_changed(). */
+ALOOP_API aloop_poll aloop_watch_changed_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API extern const aloop_op_type aloop_watch_changed_type_;
+
 /*
  * Waits until there is a version other than *seen; then copies the value to *out_value (NULL:
  * nowhere), and the version's number to *seen. Versions in between are passed over. The outcome is
  * 0, or -ALOOP_ESHUTDOWN.
  */
-ALOOP_API aloop_op aloop_watch_changed(aloop_watch *watch, uint64_t *seen, void *out_value);
+static inline aloop_op aloop_watch_changed(aloop_watch *watch, uint64_t *seen, void *out_value)
+{
+    aloop_op op = aloop_op_make_(aloop_watch_changed_poll_, &aloop_watch_changed_type_);
+
+    op.arg[0].pointer = watch;
+    op.arg[1].pointer = seen;
+    op.arg[2].pointer = out_value;
+    return op;
+}
 
 #ifdef __cplusplus
 }

@@ -75,6 +75,10 @@ ALOOP_API aloop_task *aloop_group_task_new(aloop_group *group, const aloop_coro 
  */
 ALOOP_API int aloop_started(int64_t value);
 
+/* The parts of aloop_group_wait(). */
+ALOOP_API aloop_poll aloop_group_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API extern const aloop_op_type aloop_group_type_;
+
 /*
  * Waits for all children, and closes the group. The outcome is 0, or the first child's error; when
  * the task is cancelled meanwhile, so are the children, and the wait goes on until they have ended,
@@ -82,7 +86,13 @@ ALOOP_API int aloop_started(int64_t value);
  * await gets the cancellation. Only the coroutine that opened the group may wait: others get
  * -EPERM; a group that is not open, -EINVAL.
  */
-ALOOP_API aloop_op aloop_group_wait(aloop_group *group);
+static inline aloop_op aloop_group_wait(aloop_group *group)
+{
+    aloop_op op = aloop_op_make_(aloop_group_poll_, &aloop_group_type_);
+
+    op.arg[0].pointer = group;
+    return op;
+}
 
 /*
  * Cancels all children, and the await that the coroutine is in, unless it waits for the group

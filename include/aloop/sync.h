@@ -541,12 +541,23 @@ typedef struct aloop_once {
     unsigned char state;
 } aloop_once;
 
+/* The parts of aloop_once_begin(). */
+ALOOP_API aloop_poll aloop_once_poll_(aloop_task *task, aloop_op *op);
+ALOOP_API extern const aloop_op_type aloop_once_type_;
+
 /*
  * Waits until it is done, or it is the task's turn. The outcome is 1 if the task is to do it, and
  * `turn` then holds the turn; 0 if it has been done; -EDEADLK if the task is at it already; -EBUSY
  * if `turn` holds something.
  */
-ALOOP_API aloop_op aloop_once_begin(aloop_once *once, aloop_hold *turn);
+static inline aloop_op aloop_once_begin(aloop_once *once, aloop_hold *turn)
+{
+    aloop_op op = aloop_op_make_(aloop_once_poll_, &aloop_once_type_);
+
+    op.arg[0].pointer = once;
+    op.arg[2].pointer = turn;
+    return op;
+}
 
 /* It is done: all who wait go on. Returns 0; -EPERM if `turn` holds no turn. To give up the turn
    instead, there is aloop_hold_release(). */

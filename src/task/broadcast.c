@@ -98,7 +98,7 @@ void aloop_broadcast_unsubscribe(aloop_broadcast_receiver *receiver)
     waiters_orphan(&receiver->waiters);
 }
 
-static aloop_poll receive_poll(aloop_task *task, aloop_op *op)
+aloop_poll aloop_broadcast_receive_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_broadcast_receiver *receiver = op->arg[0].pointer;
     const aloop_broadcast *broadcast = receiver != NULL ? receiver->broadcast : NULL;
@@ -123,11 +123,4 @@ static aloop_poll receive_poll(aloop_task *task, aloop_op *op)
     return broadcast->is_closed ? -ALOOP_ESHUTDOWN : aloop_op_wait(op, &receiver->waiters);
 }
 
-static const aloop_op_type receive_type = {.name = "broadcast receive"};
-
-aloop_op aloop_broadcast_receive(aloop_broadcast_receiver *receiver, void *out_element)
-{
-    return (aloop_op){.poll = receive_poll,
-                      .type = &receive_type,
-                      .arg = {{.pointer = receiver}, {.pointer = out_element}}};
-}
+const aloop_op_type aloop_broadcast_receive_type_ = {.name = "broadcast receive"};

@@ -309,7 +309,7 @@ int aloop_started(int64_t value)
 
 /* --- waiting --- */
 
-static aloop_poll group_poll(aloop_task *task, aloop_op *op)
+aloop_poll aloop_group_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_group *group = op->arg[0].pointer;
     int64_t error;
@@ -373,13 +373,8 @@ static void group_describe(const aloop_task *task, const aloop_op *op, aloop_op_
     details->next_future = group_next_of_op;
 }
 
-static const aloop_op_type group_type = {
+const aloop_op_type aloop_group_type_ = {
     .name = "group", .fanout = group_fanout, .drop = group_drop, .describe = group_describe};
-
-aloop_op aloop_group_wait(aloop_group *group)
-{
-    return (aloop_op){.poll = group_poll, .type = &group_type, .arg = {{.pointer = group}}};
-}
 
 void aloop_group_cancel(aloop_group *group)
 {

@@ -36,7 +36,7 @@ static void once_drop(aloop_task *task, aloop_op *op)
         hand_on(op->arg[0].pointer);
 }
 
-static aloop_poll once_poll(aloop_task *task, aloop_op *op)
+aloop_poll aloop_once_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_once *once = op->arg[0].pointer;
     aloop_hold *turn = op->arg[2].pointer;
@@ -66,15 +66,8 @@ static void once_describe(const aloop_task *task, const aloop_op *op, aloop_op_d
     details->object = op->arg[0].data;
 }
 
-static const aloop_op_type once_type = {
+const aloop_op_type aloop_once_type_ = {
     .name = "once", .drop = once_drop, .describe = once_describe};
-
-aloop_op aloop_once_begin(aloop_once *once, aloop_hold *turn)
-{
-    return (aloop_op){.poll = once_poll,
-                      .type = &once_type,
-                      .arg = {{.pointer = once}, {.number = 0}, {.pointer = turn}}};
-}
 
 int aloop_once_done(aloop_hold *turn)
 {

@@ -99,7 +99,7 @@ void aloop_oneshot_close_sender(aloop_oneshot *oneshot)
 
 /* --- the receiver's end --- */
 
-static aloop_poll receive_poll(aloop_task *task, aloop_op *op)
+aloop_poll aloop_oneshot_receive_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_oneshot *oneshot = op->arg[0].pointer;
 
@@ -120,14 +120,7 @@ static aloop_poll receive_poll(aloop_task *task, aloop_op *op)
     return aloop_op_wait(op, &oneshot->receivers);
 }
 
-static const aloop_op_type receive_type = {.name = "oneshot receive"};
-
-aloop_op aloop_oneshot_receive(aloop_oneshot *oneshot, void *out_value)
-{
-    return (aloop_op){.poll = receive_poll,
-                      .type = &receive_type,
-                      .arg = {{.pointer = oneshot}, {.pointer = out_value}}};
-}
+const aloop_op_type aloop_oneshot_receive_type_ = {.name = "oneshot receive"};
 
 void aloop_oneshot_close_receiver(aloop_oneshot *oneshot)
 {

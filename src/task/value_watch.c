@@ -55,7 +55,7 @@ void aloop_watch_close(aloop_watch *watch)
     waiters_notify(&watch->waiters);
 }
 
-static aloop_poll changed_poll(aloop_task *task, aloop_op *op)
+aloop_poll aloop_watch_changed_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_watch *watch = op->arg[0].pointer;
     uint64_t *seen = op->arg[1].pointer;
@@ -72,12 +72,4 @@ static aloop_poll changed_poll(aloop_task *task, aloop_op *op)
     return watch->is_closed ? -ALOOP_ESHUTDOWN : aloop_op_wait(op, &watch->waiters);
 }
 
-static const aloop_op_type changed_type = {.name = "watch changed"};
-
-aloop_op aloop_watch_changed(aloop_watch *watch, uint64_t *seen, void *out_value)
-{
-    return (aloop_op){
-        .poll = changed_poll,
-        .type = &changed_type,
-        .arg = {{.pointer = watch}, {.pointer = seen}, {.pointer = out_value}}};
-}
+const aloop_op_type aloop_watch_changed_type_ = {.name = "watch changed"};
