@@ -36,7 +36,7 @@ extern "C" {
 typedef struct aloop_socket {
     aloop *loop;
     int64_t watch; /* the library's: tells this socket from all that had its fd before */
-    int fd;
+    int fd; /* to look at; who makes a duplicate of it asks aloop_socket_fd() for it */
 } aloop_socket;
 
 /* How to listen. Begin with ALOOP_LISTEN_OPTIONS_INIT; new members will be added at the end. */
@@ -82,7 +82,7 @@ ALOOP_API ALOOP_CHECKED int aloop_socket_address(const aloop_socket *socket,
 ALOOP_API ALOOP_CHECKED int aloop_socket_peer(const aloop_socket *socket,
                                               aloop_address *out_address);
 
-/* Its fd, to set options on (borrows); -EBADF. asyncio: fileno(). */
+/* Its fd, to set options on, or to duplicate (borrows); -EBADF. asyncio: fileno(). */
 ALOOP_API int aloop_socket_fd(const aloop_socket *socket);
 
 /* Does it name a socket that is open? */

@@ -65,6 +65,8 @@ static aloop_poll send_fds_begin(aloop_task *task, aloop_op *op)
         return -EBUSY;
     if (op->arg[SIZE].size == 0)
         return 0;
+    for (size_t i = 0; i < fds->count; i++)
+        watch_note_duplicate(task->future.loop, fds->items[i]);
     op->poll = send_fds_poll;
     return send_fds_poll(task, op);
 }

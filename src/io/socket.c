@@ -70,7 +70,11 @@ int aloop_socket_adopt(aloop *loop, int fd, aloop_socket *out_socket)
     error = sys.set_nonblocking(fd, true);
     if (error == 0)
         error = sys.no_sigpipe(fd);
-    return error < 0 ? error : socket_register(loop, fd, is_tcp > 0, out_socket);
+    if (error == 0)
+        error = socket_register(loop, fd, is_tcp > 0, out_socket);
+    if (error == 0)
+        socket_watch(out_socket)->is_shared = true;
+    return error;
 }
 
 int socket_pair(aloop *loop, int type, aloop_socket out_sockets[2])
@@ -132,7 +136,13 @@ int aloop_socket_peer(const aloop_socket *socket, aloop_address *out_address)
 
 int aloop_socket_fd(const aloop_socket *socket)
 {
-    return socket_watch(socket) != NULL ? socket->fd : -EBADF;
+    struct watch *watch = socket_watch(socket);
+
+    if (watch == NULL)
+        return -EBADF;
+    /* Whoever asks may go and duplicate it. */
+    watch->is_shared = true;
+    return watch->fd;
 }
 
 bool aloop_socket_is_open(const aloop_socket *socket)
@@ -147,10 +157,7 @@ int aloop_socket_shutdown(const aloop_socket *socket, int how)
 
 void socket_close_watch(aloop *loop, struct watch *watch)
 {
-    int fd = watch->fd;
-
-    watch_close(loop, watch);
-    (void)sys.close(fd);
+    watch_close_fd(loop, watch);
     /* That is one fd more for those who could not accept for want of one. */
     if (ALOOP_UNLIKELY(loop->accept_pause != 0)) {
         loop->accept_pause = 0;

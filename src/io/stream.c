@@ -215,6 +215,8 @@ static int adopt_file(aloop *loop, int fd, aloop_socket *out_socket)
         error = watch_open_file(loop, fd, &watch);
     if (error == 0)
         *out_socket = (aloop_socket){.loop = loop, .watch = slots_number(watch), .fd = fd};
+    if (error == 0)
+        watch->is_shared = true;
     return error;
 }
 

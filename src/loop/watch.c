@@ -129,6 +129,21 @@ void watch_close(aloop *loop, struct watch *watch)
     watch_free(loop, watch);
 }
 
+void watch_close_fd(aloop *loop, struct watch *watch)
+{
+    const struct poller_class *class = poller_class_of(loop->poller);
+    int fd = watch->fd;
+
+    /* Closing the last number that a file has takes it out of the poller's set. If there is a
+       duplicate after all, its first event is a stale one. */
+    if (watch->registered && class->forget != NULL && !watch->is_shared && !sys.fds_are_shared()) {
+        class->forget(loop->poller, fd);
+        watch->registered = 0;
+    }
+    watch_close(loop, watch);
+    (void)sys.close(fd);
+}
+
 int watch_get(aloop *loop, int fd, struct watch **out_watch)
 {
     int error = watch_check(loop, fd);
@@ -366,11 +381,10 @@ void watch_close_all(aloop *loop)
     uint32_t cursor = 0;
 
     while ((watch = slots_next(&loop->watches, &cursor)) != NULL) {
-        int fd = watch->is_edge ? watch->fd : -1;
-
-        watch_close(loop, watch);
-        if (fd >= 0)
-            (void)sys.close(fd);
+        if (watch->is_edge)
+            watch_close_fd(loop, watch);
+        else
+            watch_close(loop, watch);
     }
     slots_fini(&loop->watches);
     memory_free(&loop->memory, loop->fds, loop->fd_capacity * sizeof loop->fds[0]);

@@ -9,7 +9,8 @@
  * Its slot number is the poller's id: an event that carries the number of a watch that is gone is
  * stale, and found out. Since nothing is unregistered between the poller's answer and its
  * collection, a stale event means that the kernel still holds a registration we cannot reach (the
- * fd was closed behind our back while a duplicate stays open), and the poller's set is rebuilt.
+ * fd was closed while a duplicate that we did not know of stays open), and the poller's set is
+ * rebuilt. Where nobody can have a duplicate, closing is enough, and the poller is not told.
  */
 #ifndef ALOOP_SRC_LOOP_WATCH_H
 #define ALOOP_SRC_LOOP_WATCH_H
@@ -26,6 +27,7 @@ struct watch {
     uint8_t hangup;       /* edge: HANGUP, ERROR once seen: then a short read is not the last */
     uint8_t busy;         /* edge: directions in which an operation waits: no second one */
     bool is_file;         /* edge: no socket: a pipe, a terminal, a regular file */
+    bool is_shared;       /* edge: others may have duplicates of the fd */
     bool is_tcp;          /* edge: a short read or write means that the kernel has no more, or no
                              room; elsewhere it may have ended with a message or a passed fd */
     bool has_held;        /* edge: `held` is an accepted fd that there was no memory for: */
@@ -48,6 +50,8 @@ int watch_open_file(aloop *loop, int fd, struct watch **out_watch);
 /* Unregisters, and wakes all who wait: they find out that the number names nothing. The fd stays
    open. */
 void watch_close(aloop *loop, struct watch *watch);
+/* The same of an edge watch, and closes the fd. */
+void watch_close_fd(aloop *loop, struct watch *watch);
 
 /* The level watch of the fd, made if there is none. -EBADF, -EBUSY (the fd is a library socket's),
    -ENOMEM, -ECHILD. A new one is not registered yet: call watch_add_interest() next. */
@@ -62,6 +66,13 @@ void watch_drop_interest(aloop *loop, struct watch *watch);
 void watch_mute(aloop *loop, struct watch *watch);
 /* Has the poller been told of less than what is wanted, as somebody was paused? */
 bool watch_is_muted(const struct watch *watch);
+
+/* Somebody is about to have a duplicate of the fd. */
+static inline void watch_note_duplicate(aloop *loop, int fd)
+{
+    if (fd >= 0 && (size_t)fd < loop->fd_capacity && loop->fds[fd] != NULL)
+        loop->fds[fd]->is_shared = true;
+}
 
 /* The watch with that slot number, NULL if it is gone. */
 static inline struct watch *watch_find(const aloop *loop, int64_t number)

@@ -5,6 +5,8 @@
  */
 #include "os/process.h"
 
+#include "loop/watch.h"
+
 #include <limits.h>
 #include <stdlib.h>
 
@@ -118,6 +120,7 @@ static int plan_fd(struct plan *plan, int to, int from)
         if (plan->fds[i].to == to)
             return -EINVAL;
     }
+    watch_note_duplicate(plan->loop, from);
     plan->fds[count] = (struct sys_spawn_fd){.to = to, .from = from};
     plan->request.fd_count = count + 1;
     return 0;

@@ -8,6 +8,7 @@
  *     it out: EPOLL_CTL_DEL wants the number. The id that travels with each event shows it, and
  *     rebuild() makes a new set without it. Rejected: dup()ing every fd, as that costs a call and
  *     an fd each.
+ *     And what nobody has duplicated need not be taken out before it is closed: forget().
  *   - The other way round, a number closed behind our back is gone from the set without a word, and
  *     may since be another file: MOD and DEL then say ENOENT, and modify becomes an ADD.
  *   - EPOLLHUP and EPOLLERR cannot be masked: an fd of no interest that hung up would wake each
@@ -181,6 +182,15 @@ static int epoll_remove(struct poller *poller, int fd)
     return is_armed ? take_out(self->fd, fd) : 0;
 }
 
+static void epoll_forget(struct poller *poller, int fd)
+{
+    struct epoll_poller *self = self_of(poller);
+    struct fd_entry *entry = fd_table_find(&self->table, fd);
+
+    if (entry)
+        fd_table_drop(&self->table, entry);
+}
+
 static int epoll_collect(struct poller *poller, aloop_ns timeout, struct poller_event *events,
                          int max)
 {
@@ -249,6 +259,7 @@ const struct poller_class poller_epoll = {
     .add = epoll_add,
     .modify = epoll_modify,
     .remove = epoll_remove,
+    .forget = epoll_forget,
     .rearm = NULL,
     .wait = epoll_collect,
     .rebuild = epoll_rebuild,

@@ -467,6 +467,7 @@ const struct poller_class poller_kqueue = {
     .add = kqueue_add,
     .modify = kqueue_modify,
     .remove = kqueue_remove,
+    .forget = NULL,
     .rearm = kqueue_rearm,
     .wait = kqueue_wait,
     .rebuild = kqueue_rebuild,

@@ -232,6 +232,7 @@ const struct poller_class poller_poll = {
     .add = poll_add,
     .modify = poll_modify,
     .remove = poll_remove,
+    .forget = NULL,
     .rearm = poll_rearm,
     .wait = poll_wait,
     .rebuild = NULL,

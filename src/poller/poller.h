@@ -65,6 +65,9 @@ struct poller_class {
                enum poller_mode mode);
     int (*modify)(struct poller *poller, int fd, uint64_t id, uint32_t interest);
     int (*remove)(struct poller *poller, int fd);
+    /* As remove, for an fd that is closed next, and of which nobody has a duplicate: where the
+       kernel then takes it out by itself, it is not told. NULL: there it has to be removed. */
+    void (*forget)(struct poller *poller, int fd);
     /* EDGE: `direction` (one or both bits) was used up. NULL where there is nothing to do. */
     void (*rearm)(struct poller *poller, int fd, uint32_t direction);
     /* The number of events, or what the kernel said. */

@@ -205,6 +205,7 @@ const struct poller_class poller_sim = {
     .add = sim_add,
     .modify = sim_modify,
     .remove = sim_remove,
+    .forget = NULL,
     .rearm = NULL,
     .wait = sim_wait,
     .rebuild = NULL,

@@ -97,6 +97,7 @@ int sys_kill(pid_t pid, int pidfd, int signal_number);
 
 /* fork.c */
 uint64_t sys_fork_generation(void);
+int sys_fds_are_shared(void);
 
 /* sys_linux.c or sys_bsd.c */
 aloop_ns sys_clock(bool boottime);

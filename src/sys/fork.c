@@ -13,6 +13,7 @@
 static uint64_t generation = 1;
 static atomic_bool has_handler;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static atomic_bool is_shared;
 
 static pthread_mutex_t process_mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -27,16 +28,31 @@ void sys_process_unlock(void)
     (void)pthread_mutex_unlock(&process_mutex);
 }
 
-static void count_fork(void)
+int sys_fds_are_shared(void)
+{
+    /* Without its handlers no fork is heard of. */
+    return atomic_load_explicit(&is_shared, memory_order_relaxed) ||
+           !atomic_load_explicit(&has_handler, memory_order_relaxed);
+}
+
+/* In the parent the child has them already; in the child, the parent. */
+static void after_fork_in_parent(void)
+{
+    atomic_store_explicit(&is_shared, true, memory_order_relaxed);
+    sys_process_unlock();
+}
+
+static void after_fork_in_child(void)
 {
     generation++;
+    atomic_store_explicit(&is_shared, true, memory_order_relaxed);
     sys_process_unlock();
 }
 
 static void register_handler(void)
 {
-    atomic_store_explicit(&has_handler, pthread_atfork(sys_process_lock, sys_process_unlock,
-                                                       count_fork) == 0,
+    atomic_store_explicit(&has_handler, pthread_atfork(sys_process_lock, after_fork_in_parent,
+                                                       after_fork_in_child) == 0,
                           memory_order_release);
 }
 

@@ -30,7 +30,7 @@
     .thread_create = sys_thread_create, .sigaction = sys_sigaction, .raise = sys_raise,            \
     .is_main_thread = sys_is_main_thread, .pipe = sys_pipe, .spawn = sys_spawn,                    \
     .pidfd_open = sys_pidfd_open, .wait_child = sys_wait_child, .kill = sys_kill,                  \
-    .fork_generation = sys_fork_generation
+    .fork_generation = sys_fork_generation, .fds_are_shared = sys_fds_are_shared
 
 /* With ALOOP_TEST_KQUEUE alone the kqueue members stay NULL: a test supplies them. */
 #if defined(__linux__)

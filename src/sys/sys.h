@@ -253,6 +253,9 @@ struct sys {
        was carried into one. Costs a few loads. vfork, and clone or _Fork without handlers, are not
        seen: their children may only exec. */
     uint64_t (*fork_generation)(void);
+    /* Does another process have duplicates of this one's fds, as one of the two was forked? Those
+       that were handed out one by one do not count. */
+    int (*fds_are_shared)(void);
 };
 
 /* The table in use. Tests replace members; nobody else writes it. */

@@ -111,6 +111,36 @@ static void duplicate_stays_open(void **state)
     f->driver->close(&pair);
 }
 
+/* What was forgotten and closed says nothing, and its number can be added again. */
+static void forgotten(void **state)
+{
+    struct fixture *f = *state;
+    struct pair first, second;
+    int number;
+
+    if (f->class->forget == NULL)
+        return;
+    for (int i = 0; i < 2; i++) {
+        f->driver->open(&first, f->poller);
+        number = first.fd;
+        assert_int_equal(
+            add(f, &first, 1, POLLER_READ, i == 0 ? POLLER_LEVEL : POLLER_EDGE), 0);
+        f->driver->arrive(&first);
+        f->class->forget(f->poller, first.fd);
+        f->driver->close(&first);
+        assert_int_equal(count_told(f), 0);
+        f->driver->open(&second, f->poller);
+        assert_int_equal(second.fd, number);
+        assert_int_equal(f->class->remove(f->poller, second.fd), -ENOENT);
+        assert_int_equal(add(f, &second, 2, POLLER_READ, POLLER_LEVEL), 0);
+        assert_int_equal(count_told(f), 0);
+        f->driver->arrive(&second);
+        assert_int_equal(told(f, 2), POLLER_READ);
+        f->driver->close(&second);
+        (void)f->class->remove(f->poller, number);
+    }
+}
+
 /* P16: an error alone wakes whoever waits, for either direction. */
 static void error_wakes(void **state)
 {
@@ -244,6 +274,7 @@ static const struct contract_test suite[] = {
     TEST(modify_after_reuse, REAL_FDS),
     TEST(reuse_twice, REAL_FDS),
     TEST(duplicate_stays_open, REAL_FDS),
+    TEST(forgotten, REAL_FDS),
     TEST(error_wakes, REAL_FDS),
     TEST(half_close, REAL_FDS),
     TEST(waits_long_enough, REAL_FDS),

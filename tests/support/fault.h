@@ -138,7 +138,8 @@
     X(WAIT_CHILD, int, wait_child, (pid_t pid, int pidfd, bool leave_it, int *returncode), \
       (pid, pidfd, leave_it, returncode)) \
     X(KILL, int, kill, (pid_t pid, int pidfd, int signal_number), (pid, pidfd, signal_number)) \
-    X(FORK_GENERATION, uint64_t, fork_generation, (void), ())
+    X(FORK_GENERATION, uint64_t, fork_generation, (void), ()) \
+    X(FDS_ARE_SHARED, int, fds_are_shared, (void), ())
 
 enum fault_call {
 #define FAULT_CONSTANT(constant, type, member, parameters, arguments) FAULT_##constant,
