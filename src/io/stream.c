@@ -9,22 +9,21 @@
 
 /* --- all of a loop --- */
 
-static void stream_run(aloop *loop, void *arg)
+static NOINLINE void stream_run_otherwise(struct stream *stream)
 {
-    struct stream *stream = arg;
+    aloop *loop = stream->loop;
 
-    stream->is_queued = false;
-    if (ALOOP_UNLIKELY(stream->is_dead)) {
+    if (stream->is_dead) {
         ready_unreserve(&loop->ready);
         slots_release(&loop->streams->slots, stream);
         return;
     }
-    if (ALOOP_UNLIKELY(stream->is_closing)) {
+    if (stream->is_closing) {
         stream_close_step(stream);
         return;
     }
     stream_pump(stream);
-    if (ALOOP_UNLIKELY(stream->timer_is_due)) {
+    if (stream->timer_is_due) {
         stream->timer_is_due = false;
         stream->read_error = -ETIMEDOUT;
         stream_fail_writing(stream, -ETIMEDOUT);
@@ -33,12 +32,16 @@ static void stream_run(aloop *loop, void *arg)
     }
 }
 
-void stream_wake(struct stream *stream)
+void stream_run(aloop *loop, void *arg)
 {
-    if (stream->is_queued)
-        return;
-    stream->is_queued = true;
-    ready_push(&stream->loop->ready, stream_run, stream);
+    struct stream *stream = arg;
+
+    (void)loop;
+    stream->is_queued = false;
+    if (ALOOP_LIKELY(stream->end == 0))
+        stream_pump(stream);
+    else
+        stream_run_otherwise(stream);
 }
 
 static void stream_notify(aloop_waiter *waiter)
@@ -287,6 +290,8 @@ void stream_release(struct stream *stream)
     timers_remove(&stream->loop->timers, &stream->timer);
     timers_unreserve(&stream->loop->timers);
     stream->is_dead = true;
+    streams->last = NULL;
+    streams->last_number = 0;
     if (stream->is_queued) {
         slots_retire(&streams->slots, stream);
         return;

@@ -37,6 +37,8 @@ struct streams {
     struct dependent dependent;
     aloop *loop;
     struct slots slots; /* struct stream */
+    struct stream *last; /* that was asked for, and its number: a task mostly goes on with it; */
+    int64_t last_number; /* NULL and 0 if it was released */
     struct spare *spares[BUFFER_CLASSES];
     unsigned spare_count[BUFFER_CLASSES];
 };
@@ -53,11 +55,16 @@ struct stream {
     aloop_ns close_timeout;
     aloop_ns linger;
 
-    bool is_queued;  /* has its entry in the ready queue */
-    bool is_dead;    /* closed; to be released when the queue comes to it */
-    bool is_closing; /* the program has closed it; what was written is still to be sent */
-    bool is_lingering;
-    bool timer_is_due;
+    bool is_queued; /* has its entry in the ready queue */
+    union {
+        struct {
+            bool is_dead;    /* closed; to be released when the queue comes to it */
+            bool is_closing; /* the program has closed it; what was written is still to be sent */
+            bool is_lingering;
+            bool timer_is_due;
+        };
+        uint32_t end; /* all of them at once; 0: it lives, and there is nothing else to know */
+    };
 
     /* Reading. */
     bool is_reading; /* an operation waits */
@@ -70,14 +77,19 @@ struct stream {
     size_t partial;
 
     /* Writing. */
-    bool is_paused; /* was above high, and is not down to low */
-    bool is_corked;
-    bool is_flushing;  /* somebody waits for all that was gathered, corked or not */
-    bool copies_file;  /* the sender is a sendfile that the kernel does not do */
-    bool eof_is_wanted;
+    union {
+        struct {
+            bool is_paused; /* was above high, and is not down to low */
+            bool is_corked;
+            bool is_flushing; /* somebody waits for all that was gathered, corked or not */
+            bool eof_is_wanted;
+            int write_error;
+        };
+        uint64_t writing; /* all of them at once; 0: there is nothing in the way of a write */
+    };
+    bool copies_file; /* the sender is a sendfile that the kernel does not do */
     bool eof_is_sent;
     bool is_cut; /* something of what was to be sent is lost, and the peer should know */
-    int write_error;
     struct buffer out;
     size_t high;
     size_t low;
@@ -100,21 +112,25 @@ void buffer_give_back(struct streams *streams, struct buffer *buffer);
 /* At the loop's end. */
 void buffers_free_spares(struct streams *streams);
 
-/* Room for `size` more bytes behind the end. 0 or -ENOMEM. Like buffer_fini() it has the usual case
-   here, a spare block of the smallest size: every message takes and gives back two. */
+/* Room for `size` more bytes behind the end. 0 or -ENOMEM. */
 static inline int buffer_reserve(struct streams *streams, struct buffer *buffer, size_t size)
+{
+    return size <= buffer->capacity - buffer->end ? 0 : buffer_grow(streams, buffer, size);
+}
+
+/* The usual case, as every message takes and gives back two: a buffer without a block gets a spare
+   one of the smallest size. False if there is none. */
+static inline bool buffer_take_spare(struct streams *streams, struct buffer *buffer)
 {
     struct spare *spare = streams->spares[0];
 
-    if (size <= buffer->capacity - buffer->end)
-        return 0;
-    if (buffer->block != NULL || size > BUFFER_MIN || ALOOP_UNLIKELY(spare == NULL))
-        return buffer_grow(streams, buffer, size);
+    if (ALOOP_UNLIKELY(spare == NULL))
+        return false;
     streams->spares[0] = spare->next;
     streams->spare_count[0]--;
     buffer->block = (char *)spare;
     buffer->capacity = BUFFER_MIN;
-    return 0;
+    return true;
 }
 
 /* Gives the block back. */
@@ -138,8 +154,8 @@ static inline void buffer_fini(struct streams *streams, struct buffer *buffer)
 int stream_options_check(const aloop_stream_options *options);
 /* aloop_op_type.describe of the operations on streams. */
 void stream_describe(const aloop_task *task, const aloop_op *op, aloop_op_details *details);
-/* Has its entry run soon. */
-void stream_wake(struct stream *stream);
+/* Its entry in the ready queue. */
+void stream_run(aloop *loop, void *arg);
 /* Waits on the transport's list: the stream itself, and an operation; and wakes all who do. */
 void stream_wait(struct stream *stream, bool is_for_writing);
 aloop_poll stream_op_wait(const struct stream *stream, aloop_op *op, bool is_for_writing);
@@ -152,11 +168,19 @@ void stream_release(struct stream *stream);
 /* The stream with that number. One that is being closed is found only if `even_closing`. */
 static inline struct stream *stream_numbered(const aloop *loop, int64_t number, bool even_closing)
 {
+    struct streams *streams = loop->streams;
     struct stream *stream;
 
-    if (ALOOP_UNLIKELY(loop->streams == NULL))
+    if (ALOOP_UNLIKELY(streams == NULL))
         return NULL;
-    stream = slots_find(&loop->streams->slots, number);
+    if (streams->last_number != number) {
+        stream = slots_find(&streams->slots, number);
+        if (ALOOP_UNLIKELY(stream == NULL))
+            return NULL;
+        streams->last = stream;
+        streams->last_number = number;
+    }
+    stream = streams->last;
     return stream != NULL && (even_closing || !stream->is_closing) ? stream : NULL;
 }
 
@@ -193,6 +217,15 @@ static inline struct stream *stream_begin(const aloop_task *task, aloop_op *op, 
     return stream;
 }
 
+/* Has its entry run soon. */
+static inline void stream_wake(struct stream *stream)
+{
+    if (stream->is_queued)
+        return;
+    stream->is_queued = true;
+    ready_push(&stream->loop->ready, stream_run, stream);
+}
+
 /* Bytes have moved. */
 static inline void stream_touch(struct stream *stream)
 {
@@ -218,12 +251,29 @@ void stream_fail_writing(struct stream *stream, int error);
 
 /* 0: all is sent; -EAGAIN: has to wait, and will go on by itself; or an error. */
 int stream_send_gathered(struct stream *stream);
+
 /* May anything be written? 0, or the error. */
-int stream_write_check(const struct stream *stream);
+static inline int stream_write_check(const struct stream *stream)
+{
+    if (ALOOP_UNLIKELY(stream->write_error < 0))
+        return stream->write_error;
+    return ALOOP_UNLIKELY(stream->eof_is_wanted) ? -EPIPE : 0;
+}
+
 /* Has somebody else the word, or is there too much? Then the operation waits on `writers`. */
-bool stream_has_to_wait(const struct stream *stream, const aloop_op *op);
+static inline bool stream_has_to_wait(const struct stream *stream, const aloop_op *op)
+{
+    return stream->sender != op && (stream->sender != NULL || stream->is_paused);
+}
+
 /* Wakes those who wait, if there is reason to. */
-void stream_tell_writers(struct stream *stream);
+void stream_tell_waiting_writers(struct stream *stream);
+/* `out` has got shorter, or nobody needs to wait for that any more. */
+static inline void stream_tell_writers(struct stream *stream)
+{
+    if (ALOOP_UNLIKELY(stream->is_paused || !aloop_waitlist_is_empty(&stream->writers)))
+        stream_tell_waiting_writers(stream);
+}
 /* The operation that was the sender leaves the word to others; with its outcome, if that is an
    error of the connection. */
 void stream_sender_ended(struct stream *stream);
@@ -233,15 +283,14 @@ aloop_poll stream_sender_ends(struct stream *stream, aloop_poll outcome);
 /* One write to an fd that is no socket, by the call that holds back the signal of a broken pipe. */
 int64_t stream_file_write(const struct watch *watch, const void *data, size_t size);
 
-/* What the transport of sockets does, for who has the watch: one read, and one write. */
+/* What the transport of sockets does, for who has the watch, and knows that it may be ready: one
+   read, and one write. */
 static inline int64_t stream_watch_read(const aloop *loop, struct watch *watch, void *buffer,
                                         size_t size)
 {
     size_t most = size < TRANSFER_MAX ? size : TRANSFER_MAX;
     ssize_t got;
 
-    if (!(watch->ready & POLLER_READ))
-        return -EAGAIN;
     got = watch->is_file ? sys.read(watch->fd, buffer, most)
                          : sys.recv(watch->fd, buffer, most, 0);
     if (got == -EAGAIN ||
@@ -253,14 +302,11 @@ static inline int64_t stream_watch_read(const aloop *loop, struct watch *watch, 
 static inline int64_t stream_watch_write(const aloop *loop, struct watch *watch, const void *data,
                                          size_t size)
 {
-    int64_t put;
+    int64_t put = ALOOP_UNLIKELY(watch->is_file) ? stream_file_write(watch, data, size)
+                                                 : sys.send(watch->fd, data, size, 0);
 
-    if (!(watch->ready & POLLER_WRITE))
-        return -EAGAIN;
-    put = ALOOP_UNLIKELY(watch->is_file) ? stream_file_write(watch, data, size)
-                                         : sys.send(watch->fd, data, size, 0);
-    if (put == -EAGAIN ||
-        (put >= 0 && (size_t)put < size && watch->is_tcp && !watch->hangup))
+    if (ALOOP_UNLIKELY((size_t)put != size) &&
+        (put == -EAGAIN || (put >= 0 && watch->is_tcp && !watch->hangup)))
         socket_used_up(loop, watch, POLLER_WRITE);
     return put;
 }

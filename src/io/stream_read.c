@@ -57,7 +57,7 @@ static inline int64_t transport_read(struct stream *stream, struct watch *watch,
 }
 
 /* Room for what may come. A buffer that is not full, or half of it read, is good enough. */
-static int make_room(struct stream *stream)
+static NOINLINE int make_room(struct stream *stream)
 {
     struct buffer *in = &stream->in;
     size_t used = buffer_size(in);
@@ -76,23 +76,31 @@ static int make_room(struct stream *stream)
     return buffer_reserve(stream->loop->streams, in, stream->next_fill);
 }
 
-static int64_t fill(struct stream *stream, struct watch *watch)
+static ALWAYS_INLINE int64_t fill_buffer(struct stream *stream, struct watch *watch)
 {
     struct buffer *in = &stream->in;
     size_t room;
     int64_t got;
 
-    if (make_room(stream) < 0)
+    /* A stream that had nothing gets a spare block. */
+    if ((in->block != NULL || stream->next_fill != BUFFER_MIN ||
+         !buffer_take_spare(stream->loop->streams, in)) &&
+        make_room(stream) < 0)
         return -ENOMEM;
     room = in->capacity - in->end;
     got = transport_read(stream, watch, in->block + in->end, room);
-    if (got <= 0)
+    if (ALOOP_UNLIKELY(got <= 0))
         return got;
     in->end += (size_t)got;
     /* A peer that fills the room may fill more. */
-    if ((size_t)got == room && stream->next_fill < FILL_MAX)
+    if (ALOOP_UNLIKELY((size_t)got == room) && stream->next_fill < FILL_MAX)
         stream->next_fill *= 2;
     return got;
+}
+
+static NOINLINE int64_t fill(struct stream *stream, struct watch *watch)
+{
+    return fill_buffer(stream, watch);
 }
 
 /* --- every read --- */
@@ -106,7 +114,7 @@ static aloop_poll ended(struct stream *stream, aloop_poll outcome)
 static inline aloop_poll read_wait(struct stream *stream, struct watch *watch, aloop_op *op)
 {
     /* What was written is lost, and an answer to it will not come. */
-    if (stream->write_error < 0)
+    if (ALOOP_UNLIKELY(stream->write_error < 0))
         return ended(stream, stream->write_error);
     if (buffer_size(&stream->in) == 0) {
         buffer_fini(stream->loop->streams, &stream->in);
@@ -116,16 +124,38 @@ static inline aloop_poll read_wait(struct stream *stream, struct watch *watch, a
     return watch != NULL ? aloop_op_wait(op, &watch->readers) : stream_op_wait(stream, op, false);
 }
 
-/* What is in the buffer was not enough, and nobody else takes from it: so more is got before it is
-   looked at again. */
-static aloop_poll read_more(aloop_task *task, aloop_op *op, struct stream *stream)
+/* One read, and a look at what there is then. True if that decides: *out_outcome. */
+static ALWAYS_INLINE bool read_once(struct stream *stream, struct watch *watch, aloop_op *op,
+                                    aloop_poll *out_outcome)
 {
     const struct read_kind *kind = CONTAINER_OF(op->type, struct read_kind, type);
+    int64_t got = kind->more != NULL ? kind->more(stream, watch, op) : fill_buffer(stream, watch);
+
+    if (ALOOP_UNLIKELY(got <= 0)) {
+        if (got == -EAGAIN || got == -ENOMEM) {
+            *out_outcome = got == -EAGAIN ? read_wait(stream, watch, op) : ended(stream, got);
+            return true;
+        }
+        if (got == 0)
+            stream->has_ended = true;
+        else
+            stream->read_error = (int)got;
+    }
+    *out_outcome = kind->take(stream, op, stream->has_ended);
+    if (*out_outcome == ALOOP_PENDING)
+        return false;
+    stream->is_reading = false;
+    return true;
+}
+
+/* What is in the buffer was not enough, and nobody else takes from it: so more is got before it is
+   looked at again. */
+static NOINLINE aloop_poll read_more(aloop_task *task, aloop_op *op, struct stream *stream)
+{
     struct watch *watch = stream_watch(stream);
     aloop_poll outcome;
-    int64_t got;
 
-    for (;;) {
+    do {
         if (stream->read_error < 0)
             return ended(stream, stream->read_error);
         if (task->future.loop->budget <= 0) {
@@ -133,43 +163,39 @@ static aloop_poll read_more(aloop_task *task, aloop_op *op, struct stream *strea
             return aloop_op_yield(task);
         }
         /* No room is made to hear what is known. */
-        if (ALOOP_LIKELY(watch != NULL) && !(watch->ready & POLLER_READ))
-            break;
-        got = kind->more != NULL ? kind->more(stream, watch, op) : fill(stream, watch);
-        if (ALOOP_UNLIKELY(got <= 0)) {
-            if (got == -EAGAIN)
-                break;
-            if (got == -ENOMEM)
-                return ended(stream, -ENOMEM);
-            if (got == 0)
-                stream->has_ended = true;
-            else
-                stream->read_error = (int)got;
-        }
-        outcome = kind->take(stream, op, stream->has_ended);
-        if (outcome != ALOOP_PENDING)
-            return ended(stream, outcome);
-    }
-    return read_wait(stream, watch, op);
+        if (watch != NULL && !(watch->ready & POLLER_READ))
+            return read_wait(stream, watch, op);
+    } while (!read_once(stream, watch, op, &outcome));
+    return outcome;
 }
 
 static aloop_poll read_poll(aloop_task *task, aloop_op *op)
 {
     struct stream *stream = stream_of_op(task, op);
+    struct watch *watch;
+    aloop_poll outcome;
 
-    return ALOOP_LIKELY(stream != NULL) ? read_more(task, op, stream) : -ECANCELED;
+    if (ALOOP_UNLIKELY(stream == NULL))
+        return -ECANCELED;
+    watch = stream_watch(stream);
+    /* As a rule one read is enough. */
+    if (ALOOP_LIKELY(watch != NULL && watch->ready & POLLER_READ && stream->read_error == 0) &&
+        read_once(stream, watch, op, &outcome))
+        return outcome;
+    return read_more(task, op, stream);
 }
 
 static aloop_poll read_begin(aloop_task *task, aloop_op *op)
 {
     const struct read_kind *kind = CONTAINER_OF(op->type, struct read_kind, type);
+    struct watch *watch;
     aloop_poll outcome;
     int error = 0;
     struct stream *stream = stream_begin(task, op, false, &error);
 
-    if (stream == NULL)
+    if (ALOOP_UNLIKELY(stream == NULL))
         return error;
-    if (stream->is_reading)
+    if (ALOOP_UNLIKELY(stream->is_reading))
         return -EBUSY;
     stream->scanned = 0;
     error = kind->begin != NULL ? kind->begin(stream, op) : 0;
@@ -181,6 +207,10 @@ static aloop_poll read_begin(aloop_task *task, aloop_op *op)
     if (outcome != ALOOP_PENDING)
         return outcome;
     op->poll = read_poll;
+    watch = stream_watch(stream);
+    /* As a rule it has all been read: what comes next is still under way. */
+    if (ALOOP_LIKELY(watch != NULL && !(watch->ready & POLLER_READ) && stream->read_error == 0))
+        return read_wait(stream, watch, op);
     return read_more(task, op, stream);
 }
 
@@ -462,6 +492,8 @@ static aloop_poll peek_take(struct stream *stream, aloop_op *op, bool is_end)
 {
     size_t size = buffer_size(&stream->in);
 
+    if (op->arg[NUMBER].size > stream->limit)
+        return -EMSGSIZE;
     if (size < op->arg[NUMBER].size && !is_end)
         return ALOOP_PENDING;
     *(aloop_slice *)op->arg[OUT].pointer =
@@ -469,15 +501,9 @@ static aloop_poll peek_take(struct stream *stream, aloop_op *op, bool is_end)
     return (aloop_poll)size;
 }
 
-static int peek_begin(struct stream *stream, aloop_op *op)
-{
-    return op->arg[NUMBER].size > stream->limit ? -EMSGSIZE : 0;
-}
-
 static const struct read_kind peek_kind = {
     .type = {.name = "stream peek", .drop = read_drop, .describe = stream_describe},
-    .take = peek_take,
-    .begin = peek_begin};
+    .take = peek_take};
 
 aloop_op aloop_stream_peek(const aloop_stream *stream, size_t least, aloop_slice *out_bytes)
 {

@@ -14,7 +14,11 @@ static int64_t fd_read(void *context, void *buffer, size_t size)
     const aloop_socket *socket = context;
     struct watch *watch = socket_watch(socket);
 
-    return watch != NULL ? stream_watch_read(socket->loop, watch, buffer, size) : -EBADF;
+    if (watch == NULL)
+        return -EBADF;
+    if (!(watch->ready & POLLER_READ))
+        return -EAGAIN;
+    return stream_watch_read(socket->loop, watch, buffer, size);
 }
 
 int64_t stream_file_write(const struct watch *watch, const void *data, size_t size)
@@ -43,10 +47,10 @@ static int64_t fd_writev(void *context, const struct iovec *pieces, int count)
 
     if (watch == NULL)
         return -EBADF;
-    if (most == 1)
-        return stream_watch_write(socket->loop, watch, pieces->iov_base, pieces->iov_len);
     if (!(watch->ready & POLLER_WRITE))
         return -EAGAIN;
+    if (most == 1)
+        return stream_watch_write(socket->loop, watch, pieces->iov_base, pieces->iov_len);
     put = watch->is_file ? sys.writev(watch->fd, pieces, most)
                          : sys.sendv(watch->fd, pieces, most);
     if (put == -EAGAIN || (put >= 0 && watch->is_tcp && !watch->hangup &&

@@ -34,21 +34,22 @@ static inline struct iovec out_piece(const struct stream *stream)
 }
 
 /* Sends of what is gathered as much as goes. */
-static inline int64_t transport_write_out(struct stream *stream)
+static ALWAYS_INLINE int64_t transport_write_out(struct stream *stream)
 {
     struct watch *watch = stream_watch(stream);
     struct iovec piece = out_piece(stream);
 
     if (ALOOP_UNLIKELY(watch == NULL))
         return transport_writev(stream, &piece, 1);
+    if (!(watch->ready & POLLER_WRITE))
+        return -EAGAIN;
     return transport_wrote(
         stream, stream_watch_write(stream->loop, watch, piece.iov_base, piece.iov_len));
 }
 
 /* --- what is gathered --- */
 
-/* `out` has got shorter, or nobody needs to wait for that any more. */
-void stream_tell_writers(struct stream *stream)
+void stream_tell_waiting_writers(struct stream *stream)
 {
     if (buffer_size(&stream->out) <= stream->low)
         stream->is_paused = false;
@@ -89,27 +90,41 @@ static void send_eof(struct stream *stream)
     stream_tell_writers(stream);
 }
 
-/* 0: all is sent; -EAGAIN: has to wait; or an error. */
-int stream_send_gathered(struct stream *stream)
+/* Goes on behind a write that gave `put`, which is not all. */
+static NOINLINE int send_further(struct stream *stream, int64_t put)
 {
     size_t sent = 0;
 
-    while (buffer_size(&stream->out) > 0) {
-        int64_t put;
-
+    for (;;) {
+        if (put < 0) {
+            if (put == -EAGAIN)
+                stream_wait(stream, true);
+            return (int)put;
+        }
+        out_sent(stream, (size_t)put);
+        if (buffer_size(&stream->out) == 0)
+            return 0;
         /* A peer that takes all there is does not keep the others from their turn. */
+        sent += (size_t)put;
         if (sent >= TRANSFER_MAX) {
             stream_wake(stream);
             return -EAGAIN;
         }
         put = transport_write_out(stream);
-        if (put == -EAGAIN)
-            stream_wait(stream, true);
-        if (put < 0)
-            return (int)put;
-        out_sent(stream, (size_t)put);
-        sent += (size_t)put;
     }
+}
+
+int stream_send_gathered(struct stream *stream)
+{
+    size_t size = buffer_size(&stream->out);
+    int64_t put;
+
+    if (size == 0)
+        return 0;
+    put = transport_write_out(stream);
+    if (ALOOP_UNLIKELY((size_t)put != size))
+        return send_further(stream, put);
+    buffer_fini(stream->loop->streams, &stream->out);
     return 0;
 }
 
@@ -125,21 +140,22 @@ void stream_pump(struct stream *stream)
     int error;
 
     aloop_waiter_unlink(&stream->waiter);
-    if (stream->write_error < 0)
+    if (ALOOP_UNLIKELY(stream->write_error < 0))
         return;
     if (is_held_back(stream)) {
         stream_tell_writers(stream);
         return;
     }
     error = stream_send_gathered(stream);
-    if (error == 0)
-        stream->is_flushing = false;
-    if (error < 0 && error != -EAGAIN) {
+    if (ALOOP_UNLIKELY(error < 0 && error != -EAGAIN)) {
         stream_fail_writing(stream, error);
         return;
     }
-    if (error == 0 && stream->eof_is_wanted && !stream->eof_is_sent && stream->sender == NULL)
-        send_eof(stream);
+    if (error == 0 && ALOOP_UNLIKELY(stream->writing != 0)) {
+        stream->is_flushing = false;
+        if (stream->eof_is_wanted && !stream->eof_is_sent && stream->sender == NULL)
+            send_eof(stream);
+    }
     stream_tell_writers(stream);
 }
 
@@ -191,14 +207,6 @@ static int gather_pieces(struct stream *stream, const struct iovec *pieces, int 
     }
     gathered(stream);
     return 0;
-}
-
-/* May anything be written? */
-int stream_write_check(const struct stream *stream)
-{
-    if (stream->write_error < 0)
-        return stream->write_error;
-    return stream->eof_is_wanted ? -EPIPE : 0;
 }
 
 int aloop_stream_write_nowait(const aloop_stream *stream, const void *data, size_t size)
@@ -284,7 +292,7 @@ static int collect_pieces(const struct stream *stream, const aloop_op *op,
     return count;
 }
 
-static aloop_poll send_directly(aloop_task *task, aloop_op *op, struct stream *stream)
+static NOINLINE aloop_poll send_directly(aloop_task *task, aloop_op *op, struct stream *stream)
 {
     stream->sender = op;
     while (stream->written < op->arg[TOTAL].size) {
@@ -303,12 +311,6 @@ static aloop_poll send_directly(aloop_task *task, aloop_op *op, struct stream *s
             return aloop_op_yield(task);
     }
     return stream_sender_ends(stream, (aloop_poll)op->arg[TOTAL].size);
-}
-
-/* Has somebody else the word, or is there too much? */
-bool stream_has_to_wait(const struct stream *stream, const aloop_op *op)
-{
-    return stream->sender != op && (stream->sender != NULL || stream->is_paused);
 }
 
 static aloop_poll write_now(aloop_task *task, aloop_op *op, struct stream *stream)
@@ -355,10 +357,33 @@ static aloop_poll write_begin(aloop_task *task, aloop_op *op)
     return write_now(task, op, stream);
 }
 
+/* The same with nothing in the way: a small write, where nothing is gathered. */
+static aloop_poll plain_write_begin(aloop_task *task, aloop_op *op)
+{
+    size_t size = op->arg[TOTAL].size;
+    int error = 0;
+    struct stream *stream = stream_begin(task, op, false, &error);
+
+    if (ALOOP_UNLIKELY(stream == NULL))
+        return error;
+    if (ALOOP_UNLIKELY(stream->writing != 0 || stream->sender != NULL ||
+                       stream->out.block != NULL || size - 1 >= BUFFER_MIN ||
+                       size > stream->high ||
+                       !buffer_take_spare(task->future.loop->streams, &stream->out))) {
+        op->poll = write_poll;
+        return write_now(task, op, stream);
+    }
+    memcpy(stream->out.block, op->arg[DATA].data, size);
+    stream->out.end = size;
+    stream->written = size;
+    stream_wake(stream);
+    return (aloop_poll)size;
+}
+
 aloop_op aloop_stream_write(const aloop_stream *stream, const void *data, size_t size)
 {
     return (aloop_op){
-        .poll = write_begin,
+        .poll = plain_write_begin,
         .type = &write_type,
         .arg = {{.data = stream}, {.data = data}, {.size = size}, {.size = size}}};
 }
