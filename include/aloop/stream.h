@@ -121,11 +121,35 @@ ALOOP_API aloop_socket aloop_stream_socket(const aloop_stream *stream);
 
 /* --- reading --- */
 
+/* The parts of the functions below. */
+struct aloop_stream_kind_;
+ALOOP_API extern const struct aloop_stream_kind_ aloop_stream_read_kind_;
+ALOOP_API extern const struct aloop_stream_kind_ aloop_stream_exactly_kind_;
+ALOOP_API extern const struct aloop_stream_kind_ aloop_stream_line_kind_;
+ALOOP_API extern const struct aloop_stream_kind_ aloop_stream_peek_kind_;
+ALOOP_API aloop_poll aloop_stream_read_poll_(aloop_task *task, aloop_op *op);
+
+static inline aloop_op aloop_stream_read_op_(const struct aloop_stream_kind_ *kind,
+                                             const aloop_stream *stream, void *to, size_t size)
+{
+    /* A kind begins with its type. */
+    aloop_op op =
+        aloop_op_make_(aloop_stream_read_poll_, (const aloop_op_type *)(const void *)kind);
+
+    op.arg[0].data = stream;
+    op.arg[1].pointer = to;
+    op.arg[2].size = size;
+    return op;
+}
+
 /*
  * Reads what there is, at least one byte, at most `size`. The outcome is the number of bytes; 0 at
  * the end of the stream (and when size is 0, at once); or an error. asyncio: read(n).
  */
-ALOOP_API aloop_op aloop_stream_read(const aloop_stream *stream, void *buffer, size_t size);
+static inline aloop_op aloop_stream_read(const aloop_stream *stream, void *buffer, size_t size)
+{
+    return aloop_stream_read_op_(&aloop_stream_read_kind_, stream, buffer, size);
+}
 
 /*
  * Reads exactly `size` bytes, which is the outcome. -ALOOP_EEOF if the stream ends before that:
@@ -134,7 +158,11 @@ ALOOP_API aloop_op aloop_stream_read(const aloop_stream *stream, void *buffer, s
  * that failed or was cancelled leave there, and count as read, what had come. asyncio:
  * readexactly().
  */
-ALOOP_API aloop_op aloop_stream_read_exactly(const aloop_stream *stream, void *buffer, size_t size);
+static inline aloop_op aloop_stream_read_exactly(const aloop_stream *stream, void *buffer,
+                                                 size_t size)
+{
+    return aloop_stream_read_op_(&aloop_stream_exactly_kind_, stream, buffer, size);
+}
 
 /* How many bytes are at the beginning of the buffer of the last aloop_stream_read_exactly() that
    did not complete. asyncio: IncompleteReadError.partial. */
@@ -156,7 +184,10 @@ ALOOP_API aloop_op aloop_stream_read_until(const aloop_stream *stream,
  * the stream. -EMSGSIZE for a line longer than the limit: it is thrown away, or, if its end has not
  * come, all that has. asyncio: readline().
  */
-ALOOP_API aloop_op aloop_stream_read_line(const aloop_stream *stream, aloop_slice *out_line);
+static inline aloop_op aloop_stream_read_line(const aloop_stream *stream, aloop_slice *out_line)
+{
+    return aloop_stream_read_op_(&aloop_stream_line_kind_, stream, out_line, 0);
+}
 
 /*
  * Reads all up to the end of the stream; the outcome is how much. -EMSGSIZE if that is more than
@@ -170,8 +201,11 @@ ALOOP_API aloop_op aloop_stream_read_to_end(const aloop_stream *stream, size_t m
  * without reading them: the outcome is how many, and less than `least` only at the end. -EMSGSIZE
  * if `least` is above the limit. aloop_stream_consume() then reads some or all of them.
  */
-ALOOP_API aloop_op aloop_stream_peek(const aloop_stream *stream, size_t least,
-                                     aloop_slice *out_bytes);
+static inline aloop_op aloop_stream_peek(const aloop_stream *stream, size_t least,
+                                         aloop_slice *out_bytes)
+{
+    return aloop_stream_read_op_(&aloop_stream_peek_kind_, stream, out_bytes, least);
+}
 /* Returns how many of `size` bytes were there to be read; -EBADF, -EBUSY. */
 ALOOP_API int64_t aloop_stream_consume(const aloop_stream *stream, size_t size);
 
@@ -184,6 +218,10 @@ ALOOP_API int aloop_stream_set_limit(const aloop_stream *stream, size_t limit);
 
 /* --- writing --- */
 
+/* The parts of aloop_stream_write(). */
+ALOOP_API extern const aloop_op_type aloop_stream_write_type_;
+ALOOP_API aloop_poll aloop_stream_write_poll_(aloop_task *task, aloop_op *op);
+
 /*
  * Writes everything; waits first while the stream is above its high-water mark. The outcome is
  * `size`, or an error: that of the connection; -EPIPE after aloop_stream_write_eof(); -ENOMEM, and
@@ -192,7 +230,18 @@ ALOOP_API int aloop_stream_set_limit(const aloop_stream *stream, size_t limit);
  * until the system has them all; cancelled in the middle, aloop_stream_written() says how many it
  * has. asyncio: write() and drain().
  */
-ALOOP_API aloop_op aloop_stream_write(const aloop_stream *stream, const void *data, size_t size);
+static inline aloop_op aloop_stream_write(const aloop_stream *stream, const void *data,
+                                          size_t size)
+{
+    aloop_op op = aloop_op_make_(aloop_stream_write_poll_, &aloop_stream_write_type_);
+
+    op.arg[0].data = stream;
+    op.arg[1].data = data;
+    op.arg[2].size = size;
+    op.arg[3].size = size;
+    return op;
+}
+
 /* The same with several pieces; the array must stay until the await ends, too. asyncio:
    writelines(). -EINVAL if they are more than can be counted. */
 ALOOP_API aloop_op aloop_stream_writev(const aloop_stream *stream, const struct iovec *pieces,

@@ -12,7 +12,7 @@
 #define FILL_MAX ((size_t)64 << 10)
 
 /* A kind of read. */
-struct read_kind {
+struct aloop_stream_kind_ {
     aloop_op_type type;
     /* What the buffer gives: the outcome, or ALOOP_PENDING: more is needed. `is_end`: there will be
        no more. */
@@ -22,6 +22,11 @@ struct read_kind {
     /* Is there something to get ready, or to refuse? 0 or an error. */
     int (*begin)(struct stream *stream, aloop_op *op);
 };
+
+static inline const struct aloop_stream_kind_ *kind_of(const aloop_op *op)
+{
+    return CONTAINER_OF(op->type, struct aloop_stream_kind_, type);
+}
 
 static char *in_data(const struct stream *stream)
 {
@@ -128,7 +133,7 @@ static inline aloop_poll read_wait(struct stream *stream, struct watch *watch, a
 static ALWAYS_INLINE bool read_once(struct stream *stream, struct watch *watch, aloop_op *op,
                                     aloop_poll *out_outcome)
 {
-    const struct read_kind *kind = CONTAINER_OF(op->type, struct read_kind, type);
+    const struct aloop_stream_kind_ *kind = kind_of(op);
     int64_t got = kind->more != NULL ? kind->more(stream, watch, op) : fill_buffer(stream, watch);
 
     if (ALOOP_UNLIKELY(got <= 0)) {
@@ -185,9 +190,9 @@ static aloop_poll read_poll(aloop_task *task, aloop_op *op)
     return read_more(task, op, stream);
 }
 
-static aloop_poll read_begin(aloop_task *task, aloop_op *op)
+aloop_poll aloop_stream_read_poll_(aloop_task *task, aloop_op *op)
 {
-    const struct read_kind *kind = CONTAINER_OF(op->type, struct read_kind, type);
+    const struct aloop_stream_kind_ *kind = kind_of(op);
     struct watch *watch;
     aloop_poll outcome;
     int error = 0;
@@ -202,7 +207,7 @@ static aloop_poll read_begin(aloop_task *task, aloop_op *op)
     if (error < 0)
         return error;
     /* Which begin() may have changed. */
-    kind = CONTAINER_OF(op->type, struct read_kind, type);
+    kind = kind_of(op);
     outcome = kind->take(stream, op, stream->has_ended);
     if (outcome != ALOOP_PENDING)
         return outcome;
@@ -257,17 +262,10 @@ static int64_t some_more(struct stream *stream, struct watch *watch, aloop_op *o
     return got;
 }
 
-static const struct read_kind some_kind = {
+const struct aloop_stream_kind_ aloop_stream_read_kind_ = {
     .type = {.name = "stream read", .drop = read_drop, .describe = stream_describe},
     .take = some_take,
     .more = some_more};
-
-aloop_op aloop_stream_read(const aloop_stream *stream, void *buffer, size_t size)
-{
-    return (aloop_op){.poll = read_begin,
-                      .type = &some_kind.type,
-                      .arg = {{.data = stream}, {.pointer = buffer}, {.size = size}}};
-}
 
 /* --- exactly so much --- */
 
@@ -310,7 +308,7 @@ static aloop_poll exactly_take(struct stream *stream, aloop_op *op, bool is_end)
     return large_take(stream, op, is_end);
 }
 
-static const struct read_kind large_kind = {
+static const struct aloop_stream_kind_ large_kind = {
     .type = {.name = "stream read_exactly", .drop = read_drop, .describe = stream_describe},
     .take = large_take,
     .more = large_more};
@@ -325,17 +323,10 @@ static int exactly_begin(struct stream *stream, aloop_op *op)
     return 0;
 }
 
-static const struct read_kind exactly_kind = {
+const struct aloop_stream_kind_ aloop_stream_exactly_kind_ = {
     .type = {.name = "stream read_exactly", .drop = read_drop, .describe = stream_describe},
     .take = exactly_take,
     .begin = exactly_begin};
-
-aloop_op aloop_stream_read_exactly(const aloop_stream *stream, void *buffer, size_t size)
-{
-    return (aloop_op){.poll = read_begin,
-                      .type = &exactly_kind.type,
-                      .arg = {{.data = stream}, {.pointer = buffer}, {.size = size}}};
-}
 
 size_t aloop_stream_partial(const aloop_stream *stream)
 {
@@ -421,7 +412,7 @@ static int until_begin(struct stream *stream, aloop_op *op)
     return op->arg[COUNT].size > 0 ? 0 : -EINVAL;
 }
 
-static const struct read_kind until_kind = {
+static const struct aloop_stream_kind_ until_kind = {
     .type = {.name = "stream read_until", .drop = read_drop, .describe = stream_describe},
     .take = until_take,
     .begin = until_begin};
@@ -430,7 +421,7 @@ aloop_op aloop_stream_read_until(const aloop_stream *stream, const aloop_slice *
                                  size_t count, aloop_slice *out_bytes)
 {
     return (aloop_op){
-        .poll = read_begin,
+        .poll = aloop_stream_read_poll_,
         .type = &until_kind.type,
         .arg = {{.data = stream}, {.pointer = out_bytes}, {.data = separators}, {.size = count}}};
 }
@@ -453,16 +444,9 @@ static aloop_poll line_take(struct stream *stream, aloop_op *op, bool is_end)
     return give(stream, op->arg[OUT].pointer, begin != SIZE_MAX ? end : size);
 }
 
-static const struct read_kind line_kind = {
+const struct aloop_stream_kind_ aloop_stream_line_kind_ = {
     .type = {.name = "stream read_line", .drop = read_drop, .describe = stream_describe},
     .take = line_take};
-
-aloop_op aloop_stream_read_line(const aloop_stream *stream, aloop_slice *out_line)
-{
-    return (aloop_op){.poll = read_begin,
-                      .type = &line_kind.type,
-                      .arg = {{.data = stream}, {.pointer = out_line}}};
-}
 
 /* --- to the end --- */
 
@@ -475,13 +459,13 @@ static aloop_poll to_end_take(struct stream *stream, aloop_op *op, bool is_end)
     return is_end ? give(stream, op->arg[OUT].pointer, size) : ALOOP_PENDING;
 }
 
-static const struct read_kind to_end_kind = {
+static const struct aloop_stream_kind_ to_end_kind = {
     .type = {.name = "stream read_to_end", .drop = read_drop, .describe = stream_describe},
     .take = to_end_take};
 
 aloop_op aloop_stream_read_to_end(const aloop_stream *stream, size_t most, aloop_slice *out_bytes)
 {
-    return (aloop_op){.poll = read_begin,
+    return (aloop_op){.poll = aloop_stream_read_poll_,
                       .type = &to_end_kind.type,
                       .arg = {{.data = stream}, {.pointer = out_bytes}, {.size = most}}};
 }
@@ -501,16 +485,9 @@ static aloop_poll peek_take(struct stream *stream, aloop_op *op, bool is_end)
     return (aloop_poll)size;
 }
 
-static const struct read_kind peek_kind = {
+const struct aloop_stream_kind_ aloop_stream_peek_kind_ = {
     .type = {.name = "stream peek", .drop = read_drop, .describe = stream_describe},
     .take = peek_take};
-
-aloop_op aloop_stream_peek(const aloop_stream *stream, size_t least, aloop_slice *out_bytes)
-{
-    return (aloop_op){.poll = read_begin,
-                      .type = &peek_kind.type,
-                      .arg = {{.data = stream}, {.pointer = out_bytes}, {.size = least}}};
-}
 
 int64_t aloop_stream_consume(const aloop_stream *stream, size_t size)
 {

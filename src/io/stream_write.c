@@ -250,7 +250,7 @@ static void write_drop(aloop_task *task, aloop_op *op)
         stream_sender_ended(stream);
 }
 
-static const aloop_op_type write_type = {
+const aloop_op_type aloop_stream_write_type_ = {
     .name = "stream write", .drop = write_drop, .describe = stream_describe};
 static const aloop_op_type writev_type = {
     .name = "stream writev", .drop = write_drop, .describe = stream_describe};
@@ -325,7 +325,7 @@ static aloop_poll write_now(aloop_task *task, aloop_op *op, struct stream *strea
     stream->written = 0;
     if (total >= ALOOP_STREAM_GATHER)
         return send_directly(task, op, stream);
-    error = op->type == &write_type
+    error = op->type == &aloop_stream_write_type_
                 ? gather(stream, op->arg[DATA].data, total)
                 : gather_pieces(stream, op->arg[DATA].data, (int)op->arg[COUNT].number, total);
     if (error < 0)
@@ -358,7 +358,7 @@ static aloop_poll write_begin(aloop_task *task, aloop_op *op)
 }
 
 /* The same with nothing in the way: a small write, where nothing is gathered. */
-static aloop_poll plain_write_begin(aloop_task *task, aloop_op *op)
+aloop_poll aloop_stream_write_poll_(aloop_task *task, aloop_op *op)
 {
     size_t size = op->arg[TOTAL].size;
     int error = 0;
@@ -378,14 +378,6 @@ static aloop_poll plain_write_begin(aloop_task *task, aloop_op *op)
     stream->written = size;
     stream_wake(stream);
     return (aloop_poll)size;
-}
-
-aloop_op aloop_stream_write(const aloop_stream *stream, const void *data, size_t size)
-{
-    return (aloop_op){
-        .poll = plain_write_begin,
-        .type = &write_type,
-        .arg = {{.data = stream}, {.data = data}, {.size = size}, {.size = size}}};
 }
 
 static aloop_poll too_many_poll(aloop_task *task, aloop_op *op)

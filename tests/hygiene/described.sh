@@ -8,7 +8,7 @@ root=${ALOOP_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 # These wait for nothing, are coroutines that are called, or change another operation.
 exempt='call_op cancellable generator_close generator_next generator_open_op generator_yield
 group_start_op op_identity op_make_ op_with_timeout start_server_op timeout_enter timeout_enter_at
-join_op_ socket_op_'
+join_op_ socket_op_ stream_read_op_'
 # These are asked by the name of their macro.
 macros='group_start_and_wait_op:group_start_and_wait shield_op_future:shield shield_op_task:shield'
 
