@@ -102,7 +102,8 @@ static inline void describe_watch(const aloop_task *task, const aloop_op *op,
 static inline void socket_used_up(const aloop *loop, struct watch *watch, uint8_t direction)
 {
     watch->ready &= (uint8_t)~direction;
-    poller_rearm(loop->poller, watch->fd, direction);
+    if (ALOOP_UNLIKELY(watch->must_rearm))
+        poller_rearm(loop->poller, watch->fd, direction);
 }
 
 #endif

@@ -87,6 +87,7 @@ static int watch_open_edge(aloop *loop, int fd, bool is_file, struct watch **out
         return error;
     watch->is_edge = true;
     watch->is_file = is_file;
+    watch->must_rearm = class->rearm != NULL;
     /* Nothing is known yet: the first call of each direction tries. */
     watch->ready = POLLER_READ | POLLER_WRITE;
     error = class->add(loop->poller, fd, (uint64_t)slots_number(watch), POLLER_READ | POLLER_WRITE,
@@ -274,19 +275,17 @@ static ALWAYS_INLINE void tell(aloop *loop, struct callback_slot *callback,
 {
     aloop_link *head = &waiters->head;
     aloop_link *first = head->next;
-    aloop_link *next;
 
     if (callback != NULL)
         callback_ready(loop, callback);
     if (first == NULL || first == head)
         return;
     /* As aloop_wake_one(). Mostly that is all: one who reads. */
-    next = first->next;
-    head->next = next;
-    next->prev = head;
+    head->next = first->next;
+    first->next->prev = head;
     *first = (aloop_link){0};
     ((aloop_waiter *)(void *)first)->notify((aloop_waiter *)(void *)first);
-    if (ALOOP_UNLIKELY(next != head))
+    if (ALOOP_UNLIKELY(head->next != head))
         wake_all(waiters);
 }
 

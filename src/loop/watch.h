@@ -27,6 +27,7 @@ struct watch {
     uint8_t hangup;       /* edge: HANGUP, ERROR once seen: then a short read is not the last */
     uint8_t busy;         /* edge: directions in which an operation waits: no second one */
     bool is_file;         /* edge: no socket: a pipe, a terminal, a regular file */
+    bool must_rearm;      /* edge: the poller has no edges of its own */
     bool is_shared;       /* edge: others may have duplicates of the fd */
     bool is_tcp;          /* edge: a short read or write means that the kernel has no more, or no
                              room; elsewhere it may have ended with a message or a passed fd */
