@@ -169,7 +169,7 @@ static NOINLINE bool task_run_on(struct aloop_task *task, aloop_frame *frame, bo
             if (task_mode(task) == TASK_YIELDS)
                 task_wake(task);
             /* It runs still only if there is another frame on top, that is to run. */
-            if (task->frame == frame || (task->state & (TASK_MODE | TASK_IS_QUEUED)) != 0)
+            if (task->frame == frame || task_mode(task) != TASK_RUNS)
                 return false;
             if (ALOOP_UNLIKELY(loop->budget <= 0)) {
                 task_give_way(task);
