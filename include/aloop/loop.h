@@ -317,7 +317,8 @@ ALOOP_API void aloop_call_exception_handler(aloop *loop, const aloop_exception_c
    none, -ALOOP_ECLOSED, -ECHILD in a fork()ed child whose loop has no poller. */
 ALOOP_API int aloop_backend_fd(const aloop *loop);
 /* How long there will be nothing to do but for the backend fd: 0 if something is ready now,
-   ALOOP_NEVER if nothing is scheduled. */
+   ALOOP_NEVER if nothing is scheduled. Where many timers have their time close together it may say
+   somewhat less, so that after it aloop_dispatch() finds nothing to do yet. */
 ALOOP_API aloop_ns aloop_next_timeout(aloop *loop);
 /* Refreshes the time and gives aloop_next_timeout(). 0, or an error as aloop_run_forever(). */
 ALOOP_API ALOOP_CHECKED int aloop_prepare(aloop *loop, aloop_ns *out_timeout);

@@ -51,7 +51,7 @@ typedef struct aloop_timeout {
 /*
  * Enters a timeout of `delay` from aloop_time(); 0 or less is up at the first await that waits;
  * ALOOP_NEVER has no deadline yet. An operation, to be awaited at once: it completes without
- * waiting, with 0; -ENOMEM; or -EBUSY if this scope is entered already.
+ * waiting, with 0; or -EBUSY if this scope is entered already.
  */
 ALOOP_API aloop_op aloop_timeout_enter(aloop_timeout *timeout, aloop_ns delay);
 /* The same with a point in time. asyncio: timeout_at(). */

@@ -39,7 +39,11 @@ static inline int highest_bit(uint64_t number)
 /* That of the lowest. */
 static inline int lowest_bit(uint64_t number)
 {
+#if defined(__GNUC__) || defined(__clang__)
+    return __builtin_ctzll(number);
+#else
     return highest_bit(number & (~number + 1));
+#endif
 }
 
 #ifdef __SANITIZE_ADDRESS__

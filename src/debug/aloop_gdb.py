@@ -321,8 +321,8 @@ class Dump:
             generator = generator["older"]
 
     def deadline_of(self, scope):
-        timer = cast(scope["timer"].address, "struct heap_node")
-        if not int(timer["armed"]) and not int(scope["flags"]) & SCOPE_FIRED:
+        timer = cast(scope["timer"].address, "struct timer")
+        if address(timer["place"]) == 0 and not int(scope["flags"]) & SCOPE_FIRED:
             return NEVER
         return int(timer["deadline"])
 

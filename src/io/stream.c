@@ -148,11 +148,11 @@ static int stream_make(aloop *loop, const aloop_stream_options *options,
         return error;
     if (ready_reserve(&loop->ready) < 0)
         return -ENOMEM;
-    if (timers_reserve(&loop->timers) < 0)
-        goto unreserve_ready;
     stream = slots_take(&streams->slots);
-    if (stream == NULL)
-        goto unreserve_timer;
+    if (stream == NULL) {
+        ready_unreserve(&loop->ready);
+        return -ENOMEM;
+    }
     stream->loop = loop;
     stream->waiter.notify = stream_notify;
     stream->limit = options->limit > 0 ? options->limit : LIMIT_DEFAULT;
@@ -166,11 +166,6 @@ static int stream_make(aloop *loop, const aloop_stream_options *options,
     timer_init(&stream->timer, TIMER_KIND_STREAM);
     *out_stream = stream;
     return 0;
-unreserve_timer:
-    timers_unreserve(&loop->timers);
-unreserve_ready:
-    ready_unreserve(&loop->ready);
-    return -ENOMEM;
 }
 
 static void stream_begin_life(struct stream *stream, const aloop_transport *transport,
@@ -287,8 +282,7 @@ void stream_release(struct stream *stream)
 
     buffer_fini(streams, &stream->in);
     buffer_fini(streams, &stream->out);
-    timers_remove(&stream->loop->timers, &stream->timer);
-    timers_unreserve(&stream->loop->timers);
+    (void)timers_cancel(&stream->loop->timers, &stream->timer);
     stream->is_dead = true;
     streams->last = NULL;
     streams->last_number = 0;

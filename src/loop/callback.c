@@ -54,8 +54,7 @@ static bool cancel_soon(struct ready *ready, uint64_t number)
 }
 
 /* A slot with its place in the ready queue; NULL if there is no memory. */
-static inline struct callback_slot *callback_take(aloop *loop, enum callback_kind kind,
-                                                  aloop_callback *run, void *arg)
+static inline struct callback_slot *callback_take(aloop *loop, aloop_callback *run, void *arg)
 {
     struct callback_slot *callback;
 
@@ -66,7 +65,6 @@ static inline struct callback_slot *callback_take(aloop *loop, enum callback_kin
         ready_unreserve(&loop->ready);
         return NULL;
     }
-    callback->u.timer.near.tag = (uint16_t)kind;
     callback->run = run;
     callback->arg = arg;
     return callback;
@@ -75,19 +73,14 @@ static inline struct callback_slot *callback_take(aloop *loop, enum callback_kin
 static void callback_release(aloop *loop, struct callback_slot *callback)
 {
     ready_unreserve(&loop->ready);
-    if (callback_kind(callback) == CALLBACK_TIMER)
-        timers_unreserve(&loop->timers);
     slots_release(&loop->handles, callback);
 }
 
-/* Releases a retired slot unless the queue, the heap or the stack still refers to it. */
+/* Releases a retired slot unless the queue or the stack still refers to it. */
 static void callback_release_if_unused(aloop *loop, struct callback_slot *callback)
 {
-    if (callback_is(callback, CALLBACK_QUEUED | CALLBACK_RUNNING))
-        return;
-    if (callback_kind(callback) == CALLBACK_TIMER && timer_is_resident(&callback->u.timer))
-        return;
-    callback_release(loop, callback);
+    if (!callback_is(callback, CALLBACK_QUEUED | CALLBACK_RUNNING))
+        callback_release(loop, callback);
 }
 
 /* The handle dies now; the callback and its argument are dropped now. */
@@ -123,7 +116,7 @@ static void run_timer(aloop *loop, void *arg)
     if (callback_is(timer, CALLBACK_CANCELLED))
         callback_release_if_unused(loop, timer);
     else if (!callback_is(timer, CALLBACK_PERSISTS) && !timer_is_armed(&timer->u.timer))
-        callback_retire(loop, timer);
+        callback_release(loop, timer);
 }
 
 static void timer_due(aloop *loop, struct timer *node)
@@ -138,41 +131,21 @@ static void timer_due(aloop *loop, struct timer *node)
     ready_push(&loop->ready, run_timer, timer);
 }
 
-/* The heap forgot a cancelled node. */
-static void timer_dropped(void *context, struct heap_node *node)
-{
-    aloop *loop = context;
-    struct callback_slot *timer;
-
-    if (node->kind != TIMER_KIND_CALLBACK)
-        return;
-    timer = CONTAINER_OF(node, struct callback_slot, u.timer.near);
-    if (callback_is(timer, CALLBACK_CANCELLED))
-        callback_release_if_unused(loop, timer);
-}
-
 void callbacks_open(aloop *loop)
 {
-    timers_init(&loop->timers, &loop->memory);
-    loop->timers.near.on_dropped = timer_dropped;
-    loop->timers.near.context = loop;
+    timers_init(&loop->timers);
     loop->on_due[TIMER_KIND_CALLBACK] = timer_due;
 }
 
 /* A timer with all that it needs until it is cancelled; NULL if there is no memory. */
 static inline struct callback_slot *timer_make(aloop *loop, aloop_callback *run, void *arg)
 {
-    struct callback_slot *timer;
+    struct callback_slot *timer = callback_take(loop, run, arg);
 
-    if (timers_reserve(&loop->timers) < 0)
-        return NULL;
-    timer = callback_take(loop, CALLBACK_TIMER, run, arg);
-    if (timer == NULL) {
-        timers_unreserve(&loop->timers);
-        return NULL;
+    if (timer != NULL) {
+        timer_init(&timer->u.timer, TIMER_KIND_CALLBACK);
+        timer->u.timer.tag = CALLBACK_TIMER;
     }
-    timer_init(&timer->u.timer, TIMER_KIND_CALLBACK);
-    timer->u.timer.near.tag = CALLBACK_TIMER;
     return timer;
 }
 
@@ -187,7 +160,7 @@ static ALWAYS_INLINE aloop_handle call_at(aloop *loop, aloop_ns when, aloop_call
     timer = timer_make(loop, callback, arg);
     if (timer == NULL)
         return -ENOMEM;
-    timers_arm(&loop->timers, &timer->u.timer, when);
+    timers_add(&loop->timers, &timer->u.timer, when);
     return slots_number(timer);
 }
 
@@ -249,28 +222,15 @@ aloop_ns aloop_when(const aloop *loop, aloop_handle handle)
 
 static bool cancel_timer(aloop *loop, struct callback_slot *timer)
 {
-    bool was_pending =
-        timer_is_armed(&timer->u.timer) || callback_is(timer, CALLBACK_QUEUED | CALLBACK_PERSISTS);
+    bool was_armed = timers_cancel(&loop->timers, &timer->u.timer);
 
-    if (ALOOP_LIKELY(timer_is_far(&timer->u.timer) &&
-                     !callback_is(timer, CALLBACK_QUEUED | CALLBACK_RUNNING))) {
-        timers_remove(&loop->timers, &timer->u.timer);
+    if (ALOOP_LIKELY(!callback_is(timer, CALLBACK_QUEUED | CALLBACK_RUNNING))) {
         callback_release(loop, timer);
         return true;
     }
-    /* Marked first: sweeping the heap may drop the node, and with it the last reason to keep the
-     * slot. */
-    slots_retire(&loop->handles, timer);
-    callback_begin(timer, CALLBACK_CANCELLED);
-    timer->run = cancelled;
-    timer->arg = NULL;
-    if (timer_is_far(&timer->u.timer))
-        timers_remove(&loop->timers, &timer->u.timer);
-    if (!timer_is_resident(&timer->u.timer))
-        callback_release_if_unused(loop, timer);
-    else
-        timers_cancel(&loop->timers, &timer->u.timer);
-    return was_pending;
+    was_armed |= callback_is(timer, CALLBACK_QUEUED | CALLBACK_PERSISTS);
+    callback_retire(loop, timer);
+    return was_armed;
 }
 
 /* --- readers and writers --- */
@@ -310,9 +270,10 @@ static aloop_handle add_fd_callback(aloop *loop, int fd, enum callback_kind kind
 
     if (error < 0)
         return error;
-    callback = callback_take(loop, kind, run, arg);
+    callback = callback_take(loop, run, arg);
     if (callback == NULL)
         return -ENOMEM;
+    callback->u.fd.tag = (uint16_t)kind;
     error = watch_get(loop, fd, &watch);
     if (error < 0) {
         callback_release(loop, callback);
@@ -430,8 +391,7 @@ bool aloop_cancel(aloop *loop, aloop_handle handle)
 
 void callbacks_close(aloop *loop)
 {
-    loop->timers.near.on_dropped = NULL;
-    timers_fini(&loop->timers);
+    timers_init(&loop->timers);
     slots_fini(&loop->handles);
 }
 

@@ -20,14 +20,14 @@ enum callback_state {
     CALLBACK_PAUSED = 256    /* a reader or writer that is not to be called at the moment */
 };
 
-/* One cache line. The tag of the timer's node is that of readers and writers, too: what both
-   members of the union begin with is the same, and may be asked by way of either. */
+/* One cache line. The timer's tag is that of readers and writers, too: what both members of the
+   union begin with is the same, and may be asked by way of either. */
 struct callback_slot {
     struct slot slot;
     union {
         struct timer timer;
         struct {
-            struct heap_node node;
+            uint16_t tag;
             struct watch *watch;
         } fd; /* reader, writer */
     } u;
@@ -37,23 +37,23 @@ struct callback_slot {
 
 static inline enum callback_kind callback_kind(const struct callback_slot *callback)
 {
-    return (enum callback_kind)(callback->u.timer.near.tag % CALLBACK_QUEUED);
+    return (enum callback_kind)(callback->u.timer.tag % CALLBACK_QUEUED);
 }
 
 /* Is it in any of these states? */
 static inline bool callback_is(const struct callback_slot *callback, unsigned states)
 {
-    return callback->u.timer.near.tag & states;
+    return callback->u.timer.tag & states;
 }
 
 static inline void callback_begin(struct callback_slot *callback, enum callback_state state)
 {
-    callback->u.timer.near.tag |= (uint16_t)state;
+    callback->u.timer.tag |= (uint16_t)state;
 }
 
 static inline void callback_end(struct callback_slot *callback, enum callback_state state)
 {
-    callback->u.timer.near.tag &= (uint16_t)~(unsigned)state;
+    callback->u.timer.tag &= (uint16_t)~(unsigned)state;
 }
 
 /* What a reader or writer has in the ready queue. */

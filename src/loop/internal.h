@@ -130,7 +130,7 @@ struct aloop {
     struct list tasks;
     uint64_t tasks_created;
     uint64_t tasks_ended;
-    size_t task_places; /* in the ready queue and among the timers, reserved for tasks to come */
+    size_t task_places; /* in the ready queue, reserved for tasks to come */
     struct list composites; /* gathers and shields that are not settled */
     bool is_shutting_down;
     bool looks_at_new_tasks; /* shutting down, debug, or somebody observes */

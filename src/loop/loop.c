@@ -57,12 +57,7 @@ static aloop_ns time_left(const aloop *loop, aloop_ns deadline)
 
 aloop_ns aloop_next_timeout(aloop *loop)
 {
-    const struct timer *first;
-
-    if (must_not_wait(loop))
-        return 0;
-    first = timers_first(&loop->timers);
-    return first != NULL ? time_left(loop, timer_deadline(first)) : ALOOP_NEVER;
+    return must_not_wait(loop) ? 0 : time_left(loop, timers_next(&loop->timers));
 }
 
 static int poll_now(aloop *loop, aloop_ns timeout, struct poller_event *events)
@@ -95,18 +90,26 @@ static int poll_busily(aloop *loop, aloop_ns timeout, struct poller_event *event
     return poll_now(loop, time_sub(timeout, passed), events);
 }
 
-/* Waits on the virtual clock: what is ready by itself is found at once, else time jumps. */
-static int poll_virtually(aloop *loop, aloop_ns timeout, struct poller_event *events)
+/* Waits on the virtual clock: what is ready by itself is found at once, else time jumps: to the
+   first timer, also where timers_next() leads there only step by step. */
+static int poll_virtually(aloop *loop, aloop_ns max_wait, struct poller_event *events)
 {
+    aloop_ns end = time_add(loop->now, max_wait);
     int count = poll_now(loop, 0, events);
 
-    if (count != 0 || timeout == 0 || posts_are_pending(loop))
+    if (count != 0 || must_not_wait(loop))
         return count;
-    if (loop->expected_from_outside > 0)
-        return poll_now(loop, ALOOP_NEVER, events);
-    if (timeout == ALOOP_NEVER)
-        return -EDEADLK;
-    loop->now = time_add(loop->now, timeout);
+    while (loop->now < end && !timers_are_due(&loop->timers, loop->now)) {
+        aloop_ns next = timers_next(&loop->timers);
+
+        if (loop->expected_from_outside > 0)
+            return poll_now(loop, ALOOP_NEVER, events);
+        if (next > end)
+            next = end;
+        if (next == ALOOP_NEVER)
+            return -EDEADLK;
+        loop->now = next;
+    }
     return 0;
 }
 
@@ -115,10 +118,9 @@ static int wait_for_events(aloop *loop, aloop_ns max_wait, struct poller_event *
     aloop_ns timeout;
 
     if (loop->is_virtual)
-        timeout = aloop_next_timeout(loop);
-    else
-        timeout = must_not_wait(loop) ? 0 : time_left(loop, timers_next(&loop->timers));
-    if (!loop->is_virtual && timeout > 0 && timeout != ALOOP_NEVER) {
+        return poll_virtually(loop, max_wait, events);
+    timeout = aloop_next_timeout(loop);
+    if (timeout > 0 && timeout != ALOOP_NEVER) {
         /* The time is that of the last poll; what ran since then is part of the wait for a timer,
            though not of what the caller is ready to wait. */
         aloop_ns waited = time_sub(loop_read_clock(loop), loop->now);
@@ -127,8 +129,6 @@ static int wait_for_events(aloop *loop, aloop_ns max_wait, struct poller_event *
     }
     if (timeout > max_wait)
         timeout = max_wait;
-    if (loop->is_virtual)
-        return poll_virtually(loop, timeout, events);
     if (timeout > 0 && loop->busy_poll > 0)
         return poll_busily(loop, timeout, events);
     return poll_now(loop, timeout, events);
@@ -142,7 +142,7 @@ static void collect_timers(aloop *loop)
         return;
     histogram_add(&loop->lag, time_sub(loop->now, timer_deadline(timer)));
     do {
-        loop->on_due[timer->near.kind](loop, timer);
+        loop->on_due[timer->kind](loop, timer);
         timer = timers_pop_due(&loop->timers, loop->now);
     } while (timer != NULL);
 }

@@ -433,7 +433,7 @@ enum scope_kind { SCOPE_CALL, SCOPE_TIMEOUT, SCOPE_GROUP, SCOPE_HOLD, SCOPE_GENE
 enum {
     SCOPE_FIRED = 1,     /* what is inside is to be cancelled ... */
     SCOPE_DELIVERED = 2, /* ... and has been told */
-    SCOPE_TIMED = 4,     /* a place in the heap is reserved for its timer */
+    SCOPE_TIMED = 4,     /* may have a deadline */
     SCOPE_PATIENT = 8    /* its time was up when it was entered: awaits that do not wait go on */
 };
 
@@ -442,7 +442,7 @@ static inline bool scope_is_entered(const aloop_scope *scope)
     return scope->task != NULL;
 }
 
-/* Makes it the innermost scope of the task, part of the frame that runs. 0, -ENOMEM, -EBUSY. */
+/* Makes it the innermost scope of the task, part of the frame that runs. 0 or -EBUSY. */
 int scope_enter(struct aloop_task *task, aloop_scope *scope, enum scope_kind kind,
                 aloop_ns deadline);
 /* The same without a timer, which cannot fail. */

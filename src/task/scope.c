@@ -45,13 +45,11 @@ int scope_enter(struct aloop_task *task, aloop_scope *scope, enum scope_kind kin
 
     if (scope_is_entered(scope))
         return -EBUSY;
-    if (timers_reserve(timers) < 0)
-        return -ENOMEM;
     scope_enter_untimed(task, scope, kind);
     scope->flags = SCOPE_TIMED;
     if (deadline <= task->future.loop->now) {
-        /* Not by way of the heap, which may not be looked at before the next await has ended. */
-        scope_timer(scope)->near.deadline = deadline;
+        /* Not by way of the loop, which may not look before the next await has ended. */
+        scope_timer(scope)->deadline = deadline;
         scope->flags |= SCOPE_FIRED | SCOPE_PATIENT;
         task->state |= ALARM_SCOPE;
     } else if (deadline != ALOOP_NEVER) {
@@ -80,10 +78,7 @@ void scope_leave(aloop_scope *scope)
     while (*link != scope)
         link = &(*link)->outer;
     *link = scope->outer;
-    if (scope->flags & SCOPE_TIMED) {
-        timers_remove(timers, scope_timer(scope));
-        timers_unreserve(timers);
-    }
+    (void)timers_cancel(timers, scope_timer(scope));
     scope->task = NULL;
     if (scope->flags & SCOPE_PATIENT && !(scope->flags & SCOPE_DELIVERED))
         scope->flags &= (unsigned char)~SCOPE_FIRED;
@@ -155,8 +150,8 @@ void scope_set_deadline(aloop_scope *scope, aloop_ns deadline)
 
     if (deadline != ALOOP_NEVER)
         timers_arm(timers, scope_timer(scope), deadline);
-    else if (timer_is_armed(scope_timer(scope)))
-        timers_cancel(timers, scope_timer(scope));
+    else
+        (void)timers_cancel(timers, scope_timer(scope));
 }
 
 aloop_ns scope_deadline(const aloop_scope *scope)
@@ -177,18 +172,13 @@ int call_scope_enter(struct aloop_task *task, const aloop_op *op)
     aloop *loop = task->future.loop;
     aloop_scope *scope = pool_alloc(&loop->pool, sizeof *scope);
     aloop_ns deadline = ALOOP_NEVER;
-    int error;
 
     if (scope == NULL)
         return -ENOMEM;
     scope->task = NULL;
     if (op->flags & OP_HAS_TIMEOUT)
         deadline = time_add(loop->now, op->timeout);
-    error = scope_enter(task, scope, SCOPE_CALL, deadline);
-    if (error < 0) {
-        pool_free(&loop->pool, scope, sizeof *scope);
-        return error;
-    }
+    (void)scope_enter(task, scope, SCOPE_CALL, deadline);
     /* Inside, a cancellation need not wait for the cleanup that this call is part of. */
     if (op->flags & OP_CANCELLABLE)
         task->finally_base = task->finally_depth;

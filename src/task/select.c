@@ -92,8 +92,7 @@ static aloop_poll select_is_over(aloop_task *task, const aloop_op *op,
         if (one != winner && (i < begun || one->op.flags & OP_UNREF))
             case_drop(task, &one->op);
     }
-    if (timer_is_armed(&task->timer))
-        timers_cancel(&task->future.loop->timers, &task->timer);
+    (void)timers_cancel(&task->future.loop->timers, &task->timer);
     return winner - cases;
 }
 

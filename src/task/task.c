@@ -24,23 +24,15 @@ void task_notify(aloop_waiter *waiter)
 /* How many places are reserved at a time. */
 #define PLACES 16
 
-/* A task has a place in the ready queue and one among the timers, so that nothing it does later can
-   fail for want of them. They are reserved in batches, and kept for the tasks to come: that leaves
-   one count to look at. The first batch is also where a loop learns that it has tasks. 0 or
-   -ENOMEM. */
+/* A task has a place in the ready queue, so that nothing it does later can fail for want of it.
+   They are reserved in batches, and kept for the tasks to come: that leaves one count to look at.
+   The first batch is also where a loop learns that it has tasks. 0 or -ENOMEM. */
 static NOINLINE int tasks_reserve_places(aloop *loop)
 {
     if (loop->upper == NULL)
         future_attach_layer(loop);
-    while (loop->task_places < PLACES) {
-        if (ready_reserve(&loop->ready) < 0)
-            break;
-        if (timers_reserve(&loop->timers) < 0) {
-            ready_unreserve(&loop->ready);
-            break;
-        }
+    while (loop->task_places < PLACES && ready_reserve(&loop->ready) == 0)
         loop->task_places++;
-    }
     return loop->task_places > 0 ? 0 : -ENOMEM;
 }
 
@@ -153,8 +145,8 @@ void task_finish(struct aloop_task *task, int64_t outcome)
     task->state = TASK_DONE | (task->state & TASK_IS_QUEUED);
     list_del(&task->link);
     loop->tasks_ended++;
-    if (ALOOP_UNLIKELY(timer_is_resident(&task->timer)))
-        timers_remove(&loop->timers, &task->timer);
+    if (ALOOP_UNLIKELY(timer_is_armed(&task->timer)))
+        timers_take_out(&loop->timers, &task->timer);
     loop->task_places++;
     if (ALOOP_LIKELY(outcome >= 0))
         future_complete(&task->future, FUTURE_FINISHED, outcome);

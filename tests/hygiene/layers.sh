@@ -40,7 +40,7 @@ BEGIN {
     if (!(from[2] in rank))
         print where "the folder " from[2] " is no known layer"
     else if (code !~ /\// || !(to in rank))
-        print where "\"" code "\" does not name a layer of src, as \"base/heap.h\" does"
+        print where "\"" code "\" does not name a layer of src, as \"base/list.h\" does"
     else if (to != from[2] && rank[to] >= rank[from[2]])
         print where from[2] " may not include " to " (\"" code "\")"
 }' "$scratch/src" >>"$scratch/found"

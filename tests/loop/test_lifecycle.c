@@ -300,7 +300,7 @@ static int calls_with_failure(struct fixture *f, int scenario, const int *fds, i
     memory_probe_fail(&f->probe, 0, false);
     assert_true(timers_verify(&f->loop->timers));
     if (scenario == TIMER || scenario == PERSISTENT)
-        assert_int_equal(f->loop->timers.near.reserved, succeeded);
+        assert_int_equal(f->loop->handles.live, succeeded);
     for (int i = 0; i < 300; i++)
         if (handles[i] > 0 && scenario != READER && scenario != WRITER)
             assert_true(aloop_cancel(f->loop, handles[i]));
