@@ -12,8 +12,17 @@
    recv_exactly the count of what has come, of recv_exactly_counting a pointer to that */
 enum { SOCKET, BUFFER, SIZE, WATCH, COUNT = WATCH };
 
+/* Takes account of a read that gave `got` of `size` bytes. */
+static inline void received(aloop *loop, struct watch *watch, ssize_t got, size_t size)
+{
+    /* After a hang-up there will be no other news: the end is found by reading on. */
+    if ((size_t)got < size && watch->is_tcp && !watch->hangup)
+        socket_used_up(loop, watch, POLLER_READ);
+    loop->budget -= (int)((size_t)got >> 10);
+}
+
 /* One read: the number of bytes, or an error, -EAGAIN if it has to wait. */
-static inline ssize_t receive(aloop *loop, struct watch *watch, void *buffer, size_t size)
+static ssize_t receive(aloop *loop, struct watch *watch, void *buffer, size_t size)
 {
     size_t most = size < TRANSFER_MAX ? size : TRANSFER_MAX;
     ssize_t got;
@@ -21,15 +30,10 @@ static inline ssize_t receive(aloop *loop, struct watch *watch, void *buffer, si
     if (!(watch->ready & POLLER_READ))
         return -EAGAIN;
     got = sys.recv(watch->fd, buffer, most, 0);
-    if (got <= 0) {
-        if (got == -EAGAIN)
-            socket_used_up(loop, watch, POLLER_READ);
-        return got;
-    }
-    /* After a hang-up there will be no other news: the end is found by reading on. */
-    if ((size_t)got < most && watch->is_tcp && !watch->hangup)
+    if (got > 0)
+        received(loop, watch, got, most);
+    else if (got == -EAGAIN)
         socket_used_up(loop, watch, POLLER_READ);
-    loop->budget -= (int)((size_t)got >> 10);
     return got;
 }
 
@@ -69,10 +73,17 @@ static aloop_poll recv_wait(aloop_op *op, struct watch *watch)
 /* Apart, so that who has to wait saves no registers. */
 static NOINLINE aloop_poll recv_now(aloop_task *task, aloop_op *op, struct watch *watch)
 {
-    ssize_t got = receive(task->future.loop, watch, op->arg[BUFFER].pointer, op->arg[SIZE].size);
+    ssize_t got;
 
-    if (ALOOP_UNLIKELY(got == -EAGAIN))
+    if (ALOOP_UNLIKELY(!(watch->ready & POLLER_READ)))
         return recv_wait(op, watch);
+    got = sys.recv(watch->fd, op->arg[BUFFER].pointer, op->arg[SIZE].size, 0);
+    if (ALOOP_LIKELY(got > 0)) {
+        received(task->future.loop, watch, got, op->arg[SIZE].size);
+    } else if (got == -EAGAIN) {
+        socket_used_up(task->future.loop, watch, POLLER_READ);
+        return recv_wait(op, watch);
+    }
     watch->busy &= (uint8_t)~POLLER_READ;
     return got;
 }
@@ -96,8 +107,11 @@ aloop_poll aloop_recv_poll_(aloop_task *task, aloop_op *op)
         return error;
     if (ALOOP_UNLIKELY(watch->busy & POLLER_READ))
         return -EBUSY;
-    if (ALOOP_UNLIKELY(op->arg[SIZE].size == 0))
-        return 0;
+    if (ALOOP_UNLIKELY(op->arg[SIZE].size - 1 >= TRANSFER_MAX)) {
+        if (op->arg[SIZE].size == 0)
+            return 0;
+        op->arg[SIZE].size = TRANSFER_MAX;
+    }
     return watch->ready & POLLER_READ ? recv_now(task, op, watch) : recv_wait(op, watch);
 }
 
