@@ -74,10 +74,16 @@ of "call of a ready coroutine" - call call libaloop 10000 110000
 of "join of a done future" - call join libaloop 10000 110000
 of "set and wake" - call wake libaloop 10000 60000
 of "gather, for each of 1000" - group gather/1000 libaloop 10000 60000
+of "group, for each of 1000" - group group/1000 libaloop 10000 60000
+of "select of 8" - group select/8 libaloop 5000 25000
+of "wait for the first of 1000" - group wait/1000 libaloop 2000 6000
+of "next of 1000" - group next/1000 libaloop 10000 60000
 of "queue, round trip" - queue roundtrip/1 libaloop 5000 55000
 of "queue, item of a stream" - queue stream/1024 libaloop 10240 112640
+of "queue, by priority of 1000" - queue priority/1000 libaloop 5000 55000
 of "lock, free" - sync free lock 10000 110000
 of "lock, hand-off" - sync hand-off/8 lock 10000 110000
+of "hold, free" - sync free hold 10000 110000
 of "echo by libaloop-fds" 110 echo 64B/c64/p1 libaloop-fds 5000 25000
 of "echo by libaloop-tasks" 140 echo 64B/c64/p1 libaloop-tasks 5000 25000
 of "echo by libaloop-streams" - echo 64B/c64/p1 libaloop-streams 5000 25000
