@@ -65,13 +65,25 @@ static inline void aloop_waiter_unlink(aloop_waiter *waiter)
     waiter->link.prev->next = waiter->link.next;
     waiter->link.next->prev = waiter->link.prev;
     waiter->link.next = NULL;
-    waiter->link.prev = NULL;
 }
 
 /* The one who has waited longest; NULL if nobody waits. It stays in the list. */
 static inline aloop_waiter *aloop_waitlist_first(const aloop_waitlist *list)
 {
     return aloop_waitlist_is_empty(list) ? NULL : (aloop_waiter *)(void *)list->head.next;
+}
+
+/* Takes out the one who has waited longest; NULL if nobody waits. */
+static inline aloop_waiter *aloop_waitlist_pop(aloop_waitlist *list)
+{
+    aloop_waiter *waiter = aloop_waitlist_first(list);
+
+    if (waiter == NULL)
+        return NULL;
+    list->head.next = waiter->link.next;
+    waiter->link.next->prev = &list->head;
+    waiter->link.next = NULL;
+    return waiter;
 }
 
 /*
@@ -81,11 +93,10 @@ static inline aloop_waiter *aloop_waitlist_first(const aloop_waitlist *list)
  */
 static inline bool aloop_wake_one(aloop_waitlist *list)
 {
-    aloop_waiter *waiter = aloop_waitlist_first(list);
+    aloop_waiter *waiter = aloop_waitlist_pop(list);
 
     if (waiter == NULL)
         return false;
-    aloop_waiter_unlink(waiter);
     waiter->notify(waiter);
     return true;
 }

@@ -62,8 +62,7 @@ static inline void waiters_orphan(aloop_waitlist *list)
 {
     aloop_waiter *waiter;
 
-    while ((waiter = aloop_waitlist_first(list)) != NULL) {
-        aloop_waiter_unlink(waiter);
+    while ((waiter = aloop_waitlist_pop(list)) != NULL) {
         op_of_waiter(waiter)->arg[0].pointer = NULL;
         waiter->notify(waiter);
     }

@@ -40,11 +40,12 @@ static inline void grant_give(aloop_op *op, int64_t what)
 /* The same for the one who has waited longest; false if nobody waits. */
 static inline bool grant_next(aloop_waitlist *list, int64_t what)
 {
-    aloop_op *op = grant_first_waiting(list);
+    aloop_waiter *waiter = aloop_waitlist_pop(list);
 
-    if (op == NULL)
+    if (waiter == NULL)
         return false;
-    grant_give(op, what);
+    CONTAINER_OF(waiter, aloop_op, waiter)->arg[1].number = what;
+    waiter_wake(waiter);
     return true;
 }
 

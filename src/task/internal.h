@@ -287,17 +287,10 @@ static inline void waiter_wake(aloop_waiter *waiter)
 /* As aloop_wake_all(), knowing that most who wait are tasks, and wait alone. */
 static inline void future_wake_all(struct aloop_future *future)
 {
-    aloop_link *head = &future->waiters.head;
-    aloop_link *link;
+    aloop_waiter *waiter;
 
-    while ((link = head->next) != NULL && link != head) {
-        aloop_waiter *waiter = (aloop_waiter *)(void *)link;
-
-        head->next = link->next;
-        link->next->prev = head;
-        link->next = NULL;
+    while ((waiter = aloop_waitlist_pop(&future->waiters)) != NULL)
         waiter_wake(waiter);
-    }
 }
 
 static inline void future_complete(struct aloop_future *future, enum future_state state,

@@ -327,8 +327,7 @@ static void release_joiners(aloop_queue *queue)
 {
     aloop_waiter *waiter;
 
-    while ((waiter = aloop_waitlist_first(&queue->joiners)) != NULL) {
-        aloop_waiter_unlink(waiter);
+    while ((waiter = aloop_waitlist_pop(&queue->joiners)) != NULL) {
         op_of_waiter(waiter)->poll = join_released_poll;
         waiter_wake(waiter);
     }
