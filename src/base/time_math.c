@@ -5,6 +5,17 @@
 
 _Static_assert(TIME_WAIT_MAX / NS_PER_MS < INT_MAX, "the longest wait in ms fits an int");
 
+aloop_ns time_add_saturating(aloop_ns time, aloop_ns delay)
+{
+    if (time == ALOOP_NEVER || delay == ALOOP_NEVER)
+        return ALOOP_NEVER;
+    if (delay > 0 && time > INT64_MAX - delay)
+        return ALOOP_NEVER;
+    if (delay < 0 && time < INT64_MIN - delay)
+        return INT64_MIN;
+    return time + delay;
+}
+
 aloop_ns time_sub(aloop_ns later, aloop_ns earlier)
 {
     if (later == ALOOP_NEVER)

@@ -21,17 +21,17 @@
 #define TIME_WAIT_MAX ALOOP_SEC(24 * 3600)
 #endif
 
+/* The sums that time_add() leaves: of what is negative, or beyond the range. */
+aloop_ns time_add_saturating(aloop_ns time, aloop_ns delay);
+
 /* time + delay, saturating at INT64_MIN and ALOOP_NEVER. ALOOP_NEVER plus anything, and anything
    plus ALOOP_NEVER, is ALOOP_NEVER. */
 static inline aloop_ns time_add(aloop_ns time, aloop_ns delay)
 {
-    if (time == ALOOP_NEVER || delay == ALOOP_NEVER)
-        return ALOOP_NEVER;
-    if (delay > 0 && time > INT64_MAX - delay)
-        return ALOOP_NEVER;
-    if (delay < 0 && time < INT64_MIN - delay)
-        return INT64_MIN;
-    return time + delay;
+    /* One comparison for both: as a number without a sign a negative delay is too large. */
+    if (ALOOP_LIKELY(time >= 0 && (uint64_t)delay < (uint64_t)(ALOOP_NEVER - time)))
+        return time + delay;
+    return time_add_saturating(time, delay);
 }
 
 /* later - earlier, saturating. ALOOP_NEVER minus anything is ALOOP_NEVER. */

@@ -59,9 +59,9 @@ static inline void put(struct timers *timers, struct timer *timer)
     struct timer **bucket = &timers->buckets[level * TIMERS_BUCKETS + slot];
     struct timer *next = *bucket;
 
-    timer->is_in_run = false;
-    timer->place = bucket;
+    timer->is_in_wheel = true;
     timer->next = next;
+    timer->place = bucket;
     *bucket = timer;
     if (next != NULL) {
         next->place = &timer->next;
@@ -88,6 +88,7 @@ void timers_take_out(struct timers *timers, struct timer *timer)
     struct timer *next = timer->next;
 
     timers->armed_count--;
+    timer->is_in_wheel = false;
     timer->place = NULL;
     *place = next;
     if (next != NULL) {
@@ -226,7 +227,7 @@ static inline void enter(struct timer *timer, struct timer **place)
 {
     struct timer *next = *place;
 
-    timer->is_in_run = true;
+    timer->is_in_wheel = false;
     timer->place = place;
     timer->next = next;
     *place = timer;
@@ -382,7 +383,7 @@ static bool verify_list(const struct timers *timers, struct timer *const *place,
                         uint32_t *count)
 {
     for (const struct timer *timer = *place; timer != NULL; timer = timer->next) {
-        if (timer->place != place || timer->is_in_run != is_run ||
+        if (timer->place != place || timer->is_in_wheel == is_run ||
             timer->sequence > timers->sequence)
             return false;
         if (is_run && timer->next != NULL && !is_before(timer, timer->next))

@@ -27,7 +27,7 @@
 struct timer {
     uint16_t tag;         /* the owner's, for what would not fit elsewhere */
     uint8_t kind;         /* the owner's: what to do when the timer comes up */
-    bool is_in_run;       /* while it is armed: in the run, not in the wheel */
+    bool is_in_wheel;     /* armed, and not in the run */
     int32_t ahead;        /* a hint where the next but one is, from here; see prefetch_ahead() */
     int64_t deadline;     /* kept while it is not armed */
     uint64_t sequence;    /* drawn anew each time it is armed */
@@ -57,7 +57,7 @@ static inline void timer_init(struct timer *timer, uint8_t kind)
 {
     timer->tag = 0;
     timer->kind = kind;
-    timer->is_in_run = false;
+    timer->is_in_wheel = false;
     timer->ahead = 0;
     timer->place = NULL;
 }
@@ -78,18 +78,25 @@ void timers_add(struct timers *timers, struct timer *timer, int64_t deadline);
 /* Disarms a timer that is armed. */
 void timers_take_out(struct timers *timers, struct timer *timer);
 
+/* Puts a timer off that is in the wheel; false, and nothing is done, if it is not, or that would
+   not be later. */
+static inline bool timers_put_off(struct timers *timers, struct timer *timer, int64_t deadline)
+{
+    if (!timer->is_in_wheel || deadline < timer->deadline)
+        return false;
+    timer->deadline = deadline;
+    timer->sequence = ++timers->sequence;
+    return true;
+}
+
 /* Sets the timer's deadline, whether it was armed or not; it then comes after all that were armed
    for the same one before. */
 static inline void timers_arm(struct timers *timers, struct timer *timer, int64_t deadline)
 {
-    if (timer->place != NULL) {
-        if (ALOOP_LIKELY(deadline >= timer->deadline && !timer->is_in_run)) {
-            timer->deadline = deadline;
-            timer->sequence = ++timers->sequence;
-            return;
-        }
+    if (timers_put_off(timers, timer, deadline))
+        return;
+    if (timer_is_armed(timer))
         timers_take_out(timers, timer);
-    }
     timers_add(timers, timer, deadline);
 }
 

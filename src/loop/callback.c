@@ -194,19 +194,32 @@ static inline struct callback_slot *callback_find(const aloop *loop, aloop_handl
     return slots_find(&loop->handles, handle);
 }
 
-int aloop_reschedule(aloop *loop, aloop_handle handle, aloop_ns when)
+/* Other than for a later time; apart, so that the usual call saves no registers. */
+static NOINLINE int reschedule_anew(aloop *loop, struct callback_slot *timer, aloop_ns when)
+{
+    timers_arm(&loop->timers, &timer->u.timer, when);
+    return 0;
+}
+
+static ALWAYS_INLINE int reschedule(aloop *loop, aloop_handle handle, aloop_ns when)
 {
     struct callback_slot *timer = callback_find(loop, handle);
 
     if (timer == NULL || callback_kind(timer) != CALLBACK_TIMER)
         return -ENOENT;
-    timers_arm(&loop->timers, &timer->u.timer, when);
-    return 0;
+    if (ALOOP_LIKELY(timers_put_off(&loop->timers, &timer->u.timer, when)))
+        return 0;
+    return reschedule_anew(loop, timer, when);
+}
+
+int aloop_reschedule(aloop *loop, aloop_handle handle, aloop_ns when)
+{
+    return reschedule(loop, handle, when);
 }
 
 int aloop_reschedule_later(aloop *loop, aloop_handle handle, aloop_ns delay)
 {
-    return aloop_reschedule(loop, handle, time_add(loop->now, delay));
+    return reschedule(loop, handle, time_add(loop->now, delay));
 }
 
 aloop_ns aloop_when(const aloop *loop, aloop_handle handle)

@@ -596,8 +596,8 @@ static void verify_sees(void **state)
     ASSERT_SEES(timers->armed_count++, timers->armed_count--);
     ASSERT_SEES(timers->levels ^= 1, timers->levels ^= 1);
     ASSERT_SEES(timers->used[0] ^= 1, timers->used[0] ^= 1);
-    ASSERT_SEES(all[2].is_in_run = true, all[2].is_in_run = false);
-    ASSERT_SEES(all[0].is_in_run = false, all[0].is_in_run = true);
+    ASSERT_SEES(all[2].is_in_wheel = false, all[2].is_in_wheel = true);
+    ASSERT_SEES(all[0].is_in_wheel = true, all[0].is_in_wheel = false);
     ASSERT_SEES(all[0].deadline += 2, all[0].deadline -= 2);
     ASSERT_SEES(all[2].deadline = 0, all[2].deadline = 5000 * MS);
     ASSERT_SEES(timers->sequence = 3, timers->sequence = 4);
