@@ -63,7 +63,7 @@ typedef struct aloop_queue {
     aloop_queue_side putters;
     aloop_waitlist joiners;
     bool is_shutdown;
-    bool is_plain; /* first in, first out, and of eight bytes each */
+    bool is_plain; /* first in, first out, of eight bytes each, and not shut down */
 } aloop_queue;
 
 /*

@@ -132,35 +132,38 @@ static NOINLINE aloop_poll add_any_item(aloop_queue *queue, const void *element)
     return item_was_added(queue);
 }
 
-static inline aloop_poll add_item(aloop_queue *queue, const void *element)
+static inline bool takes_eight_bytes(const aloop_queue *queue)
 {
-    if (!queue->is_plain || ALOOP_UNLIKELY(queue->count == queue->capacity))
-        return add_any_item(queue, element);
+    return ALOOP_LIKELY(queue->is_plain) && ALOOP_LIKELY(queue->count < queue->capacity);
+}
+
+static inline aloop_poll add_eight_bytes(aloop_queue *queue, const void *element)
+{
     memcpy(ring_free_slot(queue, 8), element, 8);
     return item_was_added(queue);
 }
 
+static inline aloop_poll add_item(aloop_queue *queue, const void *element)
+{
+    return takes_eight_bytes(queue) ? add_eight_bytes(queue, element)
+                                    : add_any_item(queue, element);
+}
+
 /* An item is out of a queue that was shut down: who waits for another may wait in vain. Who waits
    to put has been told already. */
-static NOINLINE aloop_poll last_items_go(aloop_queue *queue)
+static aloop_poll last_items_go(aloop_queue *queue)
 {
     if (queue->count == 0)
         waiters_notify(&queue->getters.waiting);
     return 0;
 }
 
-/* An item is out. */
-static inline aloop_poll item_was_taken(aloop_queue *queue)
-{
-    queue->count--;
-    return ALOOP_UNLIKELY(queue->is_shutdown) ? last_items_go(queue)
-                                              : side_promise(&queue->putters, put_promised_poll);
-}
-
 static NOINLINE aloop_poll take_any_item(aloop_queue *queue, void *out)
 {
     queue->order->pop(queue, out);
-    return item_was_taken(queue);
+    queue->count--;
+    return ALOOP_UNLIKELY(queue->is_shutdown) ? last_items_go(queue)
+                                              : side_promise(&queue->putters, put_promised_poll);
 }
 
 static inline aloop_poll take_item(aloop_queue *queue, void *out)
@@ -168,7 +171,8 @@ static inline aloop_poll take_item(aloop_queue *queue, void *out)
     if (!queue->is_plain || ALOOP_UNLIKELY(out == NULL))
         return take_any_item(queue, out);
     memcpy(out, ring_advance(queue, 8), 8);
-    return item_was_taken(queue);
+    queue->count--;
+    return side_promise(&queue->putters, put_promised_poll);
 }
 
 /* --- operations --- */
@@ -178,19 +182,26 @@ static inline bool is_of_loop(const aloop_queue *queue, const aloop_task *task)
     return ALOOP_LIKELY(queue->loop == task->future.loop);
 }
 
+static NOINLINE aloop_poll put_any_item(aloop_queue *queue, aloop_op *op)
+{
+    if (queue->is_shutdown)
+        return -ALOOP_ESHUTDOWN;
+    if (places(queue) <= queue->putters.promised_count)
+        return side_wait(&queue->putters, op, put_waiting_poll);
+    if (ALOOP_UNLIKELY(queue->putters.promised_count > 0))
+        return side_wait_promised(&queue->putters, op, put_promised_poll);
+    return add_any_item(queue, op->arg[1].data);
+}
+
 aloop_poll aloop_queue_put_poll_(aloop_task *task, aloop_op *op)
 {
     aloop_queue *queue = op->arg[0].pointer;
 
     if (!is_of_loop(queue, task))
         return -ALOOP_EWRONGLOOP;
-    if (ALOOP_UNLIKELY(queue->is_shutdown))
-        return -ALOOP_ESHUTDOWN;
-    if (places(queue) <= queue->putters.promised_count)
-        return side_wait(&queue->putters, op, put_waiting_poll);
-    if (ALOOP_UNLIKELY(queue->putters.promised_count > 0))
-        return side_wait_promised(&queue->putters, op, put_promised_poll);
-    return add_item(queue, op->arg[1].data);
+    return takes_eight_bytes(queue) && queue->putters.promised_count == 0
+               ? add_eight_bytes(queue, op->arg[1].data)
+               : put_any_item(queue, op);
 }
 
 static aloop_poll put_waiting_poll(aloop_task *task, aloop_op *op)
@@ -390,6 +401,7 @@ int queue_init(aloop_queue *queue, aloop *loop, const struct aloop_queue_order *
 void aloop_queue_shutdown(aloop_queue *queue, bool immediate)
 {
     queue->is_shutdown = true;
+    queue->is_plain = false;
     if (immediate) {
         queue->unfinished -= queue->count < queue->unfinished ? queue->count : queue->unfinished;
         queue->count = 0;
