@@ -21,6 +21,7 @@ enum bottom {
     BOTTOM_WAITS,    /* until it is cancelled */
     BOTTOM_IS_WOKEN, /* by something stray, and ends */
     BOTTOM_CLEANS_UP,
+    BOTTOM_IS_IN_A_SCOPE, /* which it does not leave by itself */
     BOTTOM_COUNT
 };
 
@@ -43,6 +44,7 @@ struct level {
     struct trail *trail;
     int depth;
     enum bottom bottom;
+    aloop_timeout timeout;
 };
 
 ALOOP_CORO(level)
@@ -52,6 +54,7 @@ ALOOP_CORO(level)
     if (self->depth > 0) {
         ALOOP_TRY(aloop_call(level, .trail = self->trail, .depth = self->depth - 1,
                              .bottom = self->bottom));
+        assert_null(self->aloop_frame_.task->scope);
         self->trail->ended++;
         ALOOP_RETURN(self->result + 1);
     }
@@ -63,6 +66,8 @@ ALOOP_CORO(level)
         ALOOP_TRY(aloop_sleep(ALOOP_SEC(1)));
     else if (self->bottom == BOTTOM_WAITS)
         ALOOP_TRY(aloop_sleep(ALOOP_NEVER));
+    else if (self->bottom == BOTTOM_IS_IN_A_SCOPE)
+        ALOOP_TRY(aloop_timeout_enter(&self->timeout, ALOOP_SEC(1)));
     else if (self->bottom == BOTTOM_IS_WOKEN)
         task_wake(self->aloop_frame_.task);
     self->trail->ended++;
