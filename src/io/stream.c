@@ -203,7 +203,7 @@ int aloop_stream_open(aloop_socket *socket, const aloop_stream_options *options,
 /* An fd that is no socket, as what a stream's transport wants. */
 static int adopt_file(aloop *loop, int fd, aloop_socket *out_socket)
 {
-    struct watch *watch;
+    struct watch *watch = NULL;
     int error;
 
     if ((size_t)fd < loop->fd_capacity && loop->fds[fd] != NULL)
@@ -211,11 +211,11 @@ static int adopt_file(aloop *loop, int fd, aloop_socket *out_socket)
     error = sys.set_nonblocking(fd, true);
     if (error == 0)
         error = watch_open_file(loop, fd, &watch);
-    if (error == 0)
-        *out_socket = (aloop_socket){.loop = loop, .watch = slots_number(watch), .fd = fd};
-    if (error == 0)
-        watch->is_shared = true;
-    return error;
+    if (error < 0)
+        return error;
+    watch->is_shared = true;
+    *out_socket = (aloop_socket){.loop = loop, .watch = slots_number(watch), .fd = fd};
+    return 0;
 }
 
 int aloop_stream_open_fd(aloop *loop, int fd, const aloop_stream_options *options,
