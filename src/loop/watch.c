@@ -269,23 +269,13 @@ static NOINLINE void wake_all(aloop_waitlist *waiters)
     (void)aloop_wake_all(waiters);
 }
 
-/* Who waits for a direction that is ready. */
+/* Who waits for a direction that is ready: one, if any, as a rule. */
 static ALWAYS_INLINE void tell(aloop *loop, struct callback_slot *callback,
                                aloop_waitlist *waiters)
 {
-    aloop_link *head = &waiters->head;
-    aloop_link *first = head->next;
-
     if (callback != NULL)
         callback_ready(loop, callback);
-    if (first == NULL || first == head)
-        return;
-    /* As aloop_wake_one(). Mostly that is all: one who reads. */
-    head->next = first->next;
-    first->next->prev = head;
-    *first = (aloop_link){0};
-    ((aloop_waiter *)(void *)first)->notify((aloop_waiter *)(void *)first);
-    if (ALOOP_UNLIKELY(head->next != head))
+    if (aloop_wake_one(waiters) && ALOOP_UNLIKELY(!aloop_waitlist_is_empty(waiters)))
         wake_all(waiters);
 }
 
