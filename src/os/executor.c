@@ -72,8 +72,9 @@ static void job_ended(struct job *job)
         }
         job->next = head;
     } while (!atomic_compare_exchange_weak(&executor->ended, &head, job));
-    /* The job may be gone by now; the executor is not. */
-    if (!atomic_exchange(&executor->is_posted, true))
+    /* The job may be gone by now; the executor is not. Looked at before it is written: of many jobs
+       that end together only one has to take its cache line from the others. */
+    if (!atomic_load(&executor->is_posted) && !atomic_exchange(&executor->is_posted, true))
         (void)posts_push(executor->loop, &executor->completion);
 }
 
