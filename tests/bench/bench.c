@@ -94,6 +94,11 @@ void bench_unpin(void)
 #endif
 }
 
+struct bench_figures bench_cpu_per_op(double start, uint64_t ops)
+{
+    return (struct bench_figures){.value = (bench_cpu_ns() - start) / (double)ops};
+}
+
 double bench_rss(void)
 {
     struct rusage usage;

@@ -81,6 +81,13 @@ double bench_cpu_ns(void);
 double bench_wall_ns(void);
 /* The same for another process. */
 double bench_cpu_ns_of(int pid);
+/* What `ops` operations cost each, since the processor time was `start`. */
+struct bench_figures bench_cpu_per_op(double start, uint64_t ops);
+/* How often n operations together are to be done to make `ops` of them: once at least. */
+static inline uint64_t bench_times(const struct bench_work *work, uint64_t ops)
+{
+    return ops / work->n > 0 ? ops / work->n : 1;
+}
 /* Keeps the calling thread on one CPU, where the system can and has it. Each sample begins on
    CPU 0. */
 void bench_pin(unsigned cpu);

@@ -30,11 +30,6 @@ ALOOP_CORO(caller)
     ALOOP_END;
 }
 
-static struct bench_figures per_op(double start, uint64_t ops)
-{
-    return (struct bench_figures){.value = (bench_cpu_ns() - start) / (double)ops};
-}
-
 static struct bench_figures run_call(const struct bench_work *work, uint64_t ops)
 {
     aloop *loop = bench_make_loop();
@@ -42,7 +37,7 @@ static struct bench_figures run_call(const struct bench_work *work, uint64_t ops
 
     (void)work;
     bench_check(aloop_run_in(loop, caller, .times = ops) == 0, "aloop_run_in");
-    return per_op(start, ops);
+    return bench_cpu_per_op(start, ops);
 }
 
 struct joiner {
@@ -69,7 +64,7 @@ static struct bench_figures run_join(const struct bench_work *work, uint64_t ops
 
     (void)work;
     bench_check(aloop_run_in(loop, joiner, .times = ops) == 0, "aloop_run_in");
-    return per_op(start, ops);
+    return bench_cpu_per_op(start, ops);
 }
 
 static void set(aloop *loop, void *arg)
@@ -103,7 +98,7 @@ static struct bench_figures run_wake(const struct bench_work *work, uint64_t ops
 
     (void)work;
     bench_check(aloop_run_in(loop, waiter, .times = ops) == 0, "aloop_run_in");
-    return per_op(start, ops);
+    return bench_cpu_per_op(start, ops);
 }
 
 static const struct bench_engine call[] = {{"libaloop", run_call, 1},

@@ -38,17 +38,6 @@ static bool has_fd(const struct bench_work *work)
     return work->m != 0;
 }
 
-/* How often a batch of n is to be run. */
-static uint64_t batches_of(const struct bench_work *work, uint64_t ops)
-{
-    return ops / work->n > 0 ? ops / work->n : 1;
-}
-
-static struct bench_figures per_op(double start, uint64_t ops)
-{
-    return (struct bench_figures){.value = (bench_cpu_ns() - start) / (double)ops};
-}
-
 /* --- libaloop --- */
 
 static aloop *own_make(const struct bench_work *work)
@@ -78,7 +67,7 @@ static struct bench_figures run_aloop_ping(const struct bench_work *work, uint64
         bench_check(aloop_call_soon(loop, own_ping, NULL) >= 0, "aloop_call_soon");
     start = bench_cpu_ns();
     bench_check(aloop_run_forever(loop) == 0, "aloop_run_forever");
-    return per_op(start, ops);
+    return bench_cpu_per_op(start, ops);
 }
 
 static void own_count(aloop *loop, void *arg)
@@ -91,7 +80,7 @@ static void own_count(aloop *loop, void *arg)
 static struct bench_figures run_aloop_batch(const struct bench_work *work, uint64_t ops)
 {
     aloop *loop = own_make(work);
-    uint64_t batches = batches_of(work, ops);
+    uint64_t batches = bench_times(work, ops);
     double start = bench_cpu_ns();
 
     for (uint64_t batch = 0; batch < batches; batch++) {
@@ -100,7 +89,7 @@ static struct bench_figures run_aloop_batch(const struct bench_work *work, uint6
             bench_check(aloop_call_soon(loop, own_count, NULL) >= 0, "aloop_call_soon");
         bench_check(aloop_run_once(loop, 0) >= 0 && left == 0, "aloop_run_once");
     }
-    return per_op(start, batches * work->n);
+    return bench_cpu_per_op(start, batches * work->n);
 }
 
 /* --- libuv --- */
@@ -147,7 +136,7 @@ static struct bench_figures run_uv_timer_ping(const struct bench_work *work, uin
     start = bench_cpu_ns();
     while (left > 0)
         uv_run(&loop, UV_RUN_NOWAIT);
-    return per_op(start, ops);
+    return bench_cpu_per_op(start, ops);
 }
 
 static void uv_timer_count(uv_timer_t *timer)
@@ -159,7 +148,7 @@ static void uv_timer_count(uv_timer_t *timer)
 static struct bench_figures run_uv_timer_batch(const struct bench_work *work, uint64_t ops)
 {
     uv_timer_t *timers = bench_alloc(work->n, sizeof *timers);
-    uint64_t batches = batches_of(work, ops);
+    uint64_t batches = bench_times(work, ops);
     uv_loop_t loop;
     double start;
 
@@ -174,7 +163,7 @@ static struct bench_figures run_uv_timer_batch(const struct bench_work *work, ui
         uv_run(&loop, UV_RUN_NOWAIT);
         bench_check(left == 0, "uv_run");
     }
-    return per_op(start, batches * work->n);
+    return bench_cpu_per_op(start, batches * work->n);
 }
 
 static void uv_idle_ping(uv_idle_t *idle)
@@ -197,7 +186,7 @@ static struct bench_figures run_uv_idle_ping(const struct bench_work *work, uint
     }
     start = bench_cpu_ns();
     uv_run(&loop, UV_RUN_DEFAULT);
-    return per_op(start, ops);
+    return bench_cpu_per_op(start, ops);
 }
 
 static void uv_idle_count(uv_idle_t *idle)
@@ -209,7 +198,7 @@ static void uv_idle_count(uv_idle_t *idle)
 static struct bench_figures run_uv_idle_batch(const struct bench_work *work, uint64_t ops)
 {
     uv_idle_t *idles = bench_alloc(work->n, sizeof *idles);
-    uint64_t batches = batches_of(work, ops);
+    uint64_t batches = bench_times(work, ops);
     uv_loop_t loop;
     double start;
 
@@ -224,7 +213,7 @@ static struct bench_figures run_uv_idle_batch(const struct bench_work *work, uin
         uv_run(&loop, UV_RUN_NOWAIT);
         bench_check(left == 0, "uv_run");
     }
-    return per_op(start, batches * work->n);
+    return bench_cpu_per_op(start, batches * work->n);
 }
 #endif
 
@@ -275,7 +264,7 @@ static struct bench_figures run_ev_ping(const struct bench_work *work, uint64_t 
     /* What is fed from inside runs before this returns. */
     ev_run(loop, EVRUN_NOWAIT);
     bench_check(left == 0, "ev_run");
-    return per_op(start, ops);
+    return bench_cpu_per_op(start, ops);
 }
 
 static void ev_count(struct ev_loop *loop, ev_watcher *watcher, int events)
@@ -289,7 +278,7 @@ static void ev_count(struct ev_loop *loop, ev_watcher *watcher, int events)
 static struct bench_figures run_ev_batch(const struct bench_work *work, uint64_t ops)
 {
     ev_watcher *watchers = bench_alloc(work->n, sizeof *watchers);
-    uint64_t batches = batches_of(work, ops);
+    uint64_t batches = bench_times(work, ops);
     struct ev_loop *loop = ev_make(work);
     double start;
 
@@ -303,7 +292,7 @@ static struct bench_figures run_ev_batch(const struct bench_work *work, uint64_t
         ev_run(loop, EVRUN_NOWAIT);
         bench_check(left == 0, "ev_run");
     }
-    return per_op(start, batches * work->n);
+    return bench_cpu_per_op(start, batches * work->n);
 }
 
 static void ev_idle_ping(struct ev_loop *loop, ev_idle *idle, int events)
@@ -327,7 +316,7 @@ static struct bench_figures run_ev_idle_ping(const struct bench_work *work, uint
     }
     start = bench_cpu_ns();
     ev_run(loop, 0);
-    return per_op(start, ops);
+    return bench_cpu_per_op(start, ops);
 }
 #endif
 
@@ -376,7 +365,7 @@ static struct bench_figures run_event_ping(const struct bench_work *work, uint64
     }
     start = bench_cpu_ns();
     event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY);
-    return per_op(start, ops);
+    return bench_cpu_per_op(start, ops);
 }
 
 static void event_count(evutil_socket_t fd, short events, void *arg)
@@ -390,7 +379,7 @@ static void event_count(evutil_socket_t fd, short events, void *arg)
 static struct bench_figures run_event_batch(const struct bench_work *work, uint64_t ops)
 {
     struct event *all = bench_alloc(work->n, sizeof *all);
-    uint64_t batches = batches_of(work, ops);
+    uint64_t batches = bench_times(work, ops);
     struct event_base *base = event_make(work);
     double start;
 
@@ -404,7 +393,7 @@ static struct bench_figures run_event_batch(const struct bench_work *work, uint6
         event_base_loop(base, EVLOOP_NONBLOCK);
         bench_check(left == 0, "event_base_loop");
     }
-    return per_op(start, batches * work->n);
+    return bench_cpu_per_op(start, batches * work->n);
 }
 #endif
 

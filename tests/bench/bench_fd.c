@@ -104,7 +104,7 @@ static struct bench_figures ring(const struct fds *fds, const struct bench_work 
         while (bytes_under_way > 0)
             fds->turn(true);
     }
-    return (struct bench_figures){.value = (bench_cpu_ns() - start) / (double)events};
+    return bench_cpu_per_op(start, events);
 }
 
 static struct bench_figures change(const struct fds *fds, const struct bench_work *work,
@@ -125,7 +125,7 @@ static struct bench_figures change(const struct fds *fds, const struct bench_wor
         if (done % CHANGES_PER_TURN == 0)
             fds->turn(false);
     }
-    return (struct bench_figures){.value = (bench_cpu_ns() - start) / (double)ops};
+    return bench_cpu_per_op(start, ops);
 }
 
 /* --- libaloop --- */

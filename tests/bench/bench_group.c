@@ -138,12 +138,12 @@ static struct bench_figures finish(aloop *loop, aloop_task *task, uint64_t ops)
     double start = bench_cpu_ns();
 
     bench_check(aloop_run_until_complete(loop, task) == 0, "a task");
-    return (struct bench_figures){.value = (bench_cpu_ns() - start) / (double)ops};
+    return bench_cpu_per_op(start, ops);
 }
 
 static struct bench_figures run_group(const struct bench_work *work, uint64_t ops)
 {
-    uint64_t rounds = ops / work->n > 0 ? ops / work->n : 1;
+    uint64_t rounds = bench_times(work, ops);
     aloop *loop = bench_make_loop();
 
     return finish(loop, aloop_create_task_in(loop, grouper, .rounds = rounds, .n = work->n),
@@ -152,7 +152,7 @@ static struct bench_figures run_group(const struct bench_work *work, uint64_t op
 
 static struct bench_figures run_gather(const struct bench_work *work, uint64_t ops)
 {
-    uint64_t rounds = ops / work->n > 0 ? ops / work->n : 1;
+    uint64_t rounds = bench_times(work, ops);
     aloop_future **futures = bench_alloc(work->n, sizeof(aloop_future *));
     aloop *loop = bench_make_loop();
 
@@ -176,7 +176,7 @@ static struct bench_figures run_select(const struct bench_work *work, uint64_t o
 
 static struct bench_figures learn(const struct bench_work *work, uint64_t ops, bool waits)
 {
-    uint64_t rounds = ops / work->n > 0 ? ops / work->n : 1;
+    uint64_t rounds = bench_times(work, ops);
     aloop_future **futures = bench_alloc(work->n, sizeof(aloop_future *));
     aloop *loop = bench_make_loop();
 

@@ -36,14 +36,14 @@ ALOOP_CORO(parent)
 
 static struct bench_figures run_aloop(const struct bench_work *work, uint64_t ops)
 {
-    uint64_t times = ops / work->n > 0 ? ops / work->n : 1;
+    uint64_t times = bench_times(work, ops);
     aloop_task **tasks = bench_alloc(work->n, sizeof *tasks);
     aloop *loop = bench_make_loop();
     double start = bench_cpu_ns();
 
     bench_check(aloop_run_in(loop, parent, .times = times, .n = work->n, .tasks = tasks) == 0,
                 "aloop_run_in");
-    return (struct bench_figures){.value = (bench_cpu_ns() - start) / (double)(times * work->n)};
+    return bench_cpu_per_op(start, times * work->n);
 }
 
 static const struct bench_engine engines[] = {{"libaloop", run_aloop, 1},

@@ -98,7 +98,7 @@ static struct bench_figures run_tasks(const struct bench_work *work, uint64_t op
                                                            uint64_t times, bool yields))
 {
     struct shared shared = {.semaphore = ALOOP_SEMAPHORE_INIT(1)};
-    uint64_t times = ops / work->n > 0 ? ops / work->n : 1;
+    uint64_t times = bench_times(work, ops);
     aloop_task **tasks = bench_alloc(work->n, sizeof *tasks);
     aloop *loop = bench_make_loop();
     double begin;
@@ -108,7 +108,7 @@ static struct bench_figures run_tasks(const struct bench_work *work, uint64_t op
     begin = bench_cpu_ns();
     for (size_t i = 0; i < work->n; i++)
         bench_check(aloop_run_until_complete(loop, tasks[i]) == 0, "a task");
-    return (struct bench_figures){.value = (bench_cpu_ns() - begin) / (double)(times * work->n)};
+    return bench_cpu_per_op(begin, times * work->n);
 }
 
 static aloop_task *start_lock(aloop *loop, struct shared *shared, uint64_t times, bool yields)
@@ -232,7 +232,7 @@ static struct bench_figures run_raw(const struct bench_work *work, uint64_t ops)
 
         raw.ring[i].run(raw.ring[i].machine);
     }
-    return (struct bench_figures){.value = (bench_cpu_ns() - begin) / (double)(times * work->n)};
+    return bench_cpu_per_op(begin, times * work->n);
 }
 
 static const struct bench_engine free_engines[] = {

@@ -172,7 +172,7 @@ ALOOP_CORO(employers)
 
 static struct bench_figures run_aloop_pool(const struct bench_work *work, uint64_t ops)
 {
-    uint64_t each = ops / work->n > 0 ? ops / work->n : 1;
+    uint64_t each = bench_times(work, ops);
     double start;
 
     bench_unpin();

@@ -336,7 +336,7 @@ static struct bench_figures reset(const struct timers *timers, const struct benc
             timers->update_time();
         timers->reset(bench_random_below(&state, work->n));
     }
-    return (struct bench_figures){.value = (bench_cpu_ns() - start) / (double)ops};
+    return bench_cpu_per_op(start, ops);
 }
 
 /* One function for each engine and kind of work. */

@@ -20,7 +20,7 @@ ALOOP_CORO(yielder)
 static struct bench_figures run_aloop(const struct bench_work *work, uint64_t ops)
 {
     aloop_task **tasks = bench_alloc(work->n, sizeof *tasks);
-    uint64_t times = ops / work->n > 0 ? ops / work->n : 1;
+    uint64_t times = bench_times(work, ops);
     aloop *loop = bench_make_loop();
     double start;
 
@@ -28,7 +28,7 @@ static struct bench_figures run_aloop(const struct bench_work *work, uint64_t op
         tasks[i] = aloop_create_task_in(loop, yielder, .times = times);
     start = bench_cpu_ns();
     bench_check(aloop_run_until_complete(loop, tasks[work->n - 1]) == 0, "a task");
-    return (struct bench_figures){.value = (bench_cpu_ns() - start) / (double)(times * work->n)};
+    return bench_cpu_per_op(start, times * work->n);
 }
 
 static const struct bench_engine engines[] = {{"libaloop", run_aloop, 1},
