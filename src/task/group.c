@@ -100,11 +100,14 @@ void aloop_group_init(aloop_group *group)
         return;
     if (scope_is_entered(&group->scope))
         group_end(group);
-    *group = (aloop_group){0};
     scope_enter_untimed(task, &group->scope, SCOPE_GROUP);
     list_init(children_of(group));
     list_init(errors_of(group));
     fanout_init(fanout_of(group), group_child);
+    group->waiters = (aloop_waitlist){.head.next = NULL};
+    group->child_count = 0;
+    group->error_count = 0;
+    group->flags = 0;
 }
 
 void group_end(aloop_group *group)

@@ -32,8 +32,11 @@ struct fanout {
 static inline void fanout_init(struct fanout *fanout,
                                aloop_future *(*next)(struct fanout *fanout, void **cursor))
 {
-    *fanout = (struct fanout){.next = next};
     list_init(&fanout->link);
+    fanout->next = next;
+    fanout->cursor = NULL;
+    fanout->chain = 0;
+    fanout->joiner = NULL;
 }
 
 /* What a future is part of: who destroys it, and what cancelling it means. */
