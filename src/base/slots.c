@@ -74,7 +74,7 @@ static bool reserve_chunk(struct slots *slots)
 
 NOINLINE bool slots_grow(struct slots *slots)
 {
-    uint32_t first = slots->chunk_count * SLOTS_PER_CHUNK;
+    int64_t number = SLOT_GENERATION_ONE | (int64_t)slots->chunk_count * SLOTS_PER_CHUNK;
     char *chunk;
 
     if (slots->object_size > (SIZE_MAX - CHUNK_ALIGNMENT) / SLOTS_PER_CHUNK ||
@@ -85,13 +85,13 @@ NOINLINE bool slots_grow(struct slots *slots)
         return false;
     slots->chunks[slots->chunk_count++] = chunk;
     /* Backwards, so that the lowest index is taken first. */
-    for (uint32_t i = SLOTS_PER_CHUNK; i-- > 0;) {
-        struct slot *slot = slot_at(slots, first + i);
+    for (unsigned i = SLOTS_PER_CHUNK; i-- > 0;) {
+        struct slot_link *link = (struct slot_link *)(void *)(chunk + i * slots->object_size);
 
-        slot->number = ~(SLOT_GENERATION_ONE | (int64_t)(first + i));
-        ((struct slot_link *)slot)->next = slots->free_first;
-        slots->free_first = slot;
-        POISON(slot + 1, slots->object_size - sizeof *slot);
+        link->slot.number = ~(number + i);
+        link->next = slots->free_first;
+        slots->free_first = &link->slot;
+        POISON(&link->slot + 1, slots->object_size - sizeof link->slot);
     }
     return true;
 }

@@ -21,17 +21,22 @@
 #define TIME_WAIT_MAX ALOOP_SEC(24 * 3600)
 #endif
 
-/* The sums that time_add() leaves: of what is negative, or beyond the range. */
+/* Is nothing of it negative, nor beyond the range? One comparison tells both of the delay: as a
+   number without a sign a negative one is too large. */
+static inline bool time_sum_is_plain(aloop_ns time, aloop_ns delay)
+{
+    return time >= 0 && (uint64_t)delay < (uint64_t)(ALOOP_NEVER - time);
+}
+
+/* time_add() of what is no plain sum, or may be none. */
 aloop_ns time_add_saturating(aloop_ns time, aloop_ns delay);
 
 /* time + delay, saturating at INT64_MIN and ALOOP_NEVER. ALOOP_NEVER plus anything, and anything
    plus ALOOP_NEVER, is ALOOP_NEVER. */
 static inline aloop_ns time_add(aloop_ns time, aloop_ns delay)
 {
-    /* One comparison for both: as a number without a sign a negative delay is too large. */
-    if (ALOOP_LIKELY(time >= 0 && (uint64_t)delay < (uint64_t)(ALOOP_NEVER - time)))
-        return time + delay;
-    return time_add_saturating(time, delay);
+    return ALOOP_LIKELY(time_sum_is_plain(time, delay)) ? time + delay
+                                                         : time_add_saturating(time, delay);
 }
 
 /* later - earlier, saturating. ALOOP_NEVER minus anything is ALOOP_NEVER. */

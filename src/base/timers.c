@@ -60,9 +60,9 @@ static inline void put(struct timers *timers, struct timer *timer)
     struct timer *next = *bucket;
 
     timer->is_in_wheel = true;
-    timer->next = next;
     timer->place = bucket;
     *bucket = timer;
+    timer->next = next;
     if (next != NULL) {
         next->place = &timer->next;
         note_ahead(timer, next);

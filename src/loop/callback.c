@@ -217,9 +217,17 @@ int aloop_reschedule(aloop *loop, aloop_handle handle, aloop_ns when)
     return reschedule(loop, handle, when);
 }
 
-int aloop_reschedule_later(aloop *loop, aloop_handle handle, aloop_ns delay)
+/* To what is no plain sum; apart for the same reason. */
+static NOINLINE int reschedule_far(aloop *loop, aloop_handle handle, aloop_ns delay)
 {
     return reschedule(loop, handle, time_add(loop->now, delay));
+}
+
+int aloop_reschedule_later(aloop *loop, aloop_handle handle, aloop_ns delay)
+{
+    if (ALOOP_UNLIKELY(!time_sum_is_plain(loop->now, delay)))
+        return reschedule_far(loop, handle, delay);
+    return reschedule(loop, handle, loop->now + delay);
 }
 
 aloop_ns aloop_when(const aloop *loop, aloop_handle handle)
