@@ -54,7 +54,8 @@ typedef struct aloop_options {
     aloop_clock clock;
     aloop_allocator allocator;
     /* Poll for so long without sleeping before the loop blocks: lower latency for a few
-       connections, at the price of a busy core. 0, the default: never. */
+       connections and for calls from other threads, which then need not wake the loop, at the
+       price of a busy core. 0, the default: never. */
     aloop_ns busy_poll;
     /*
      * Debug mode, which the environment turns on as well: ALOOP_DEBUG=1. Calls from the wrong
