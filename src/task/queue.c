@@ -27,18 +27,15 @@
  * has come shows in its poll function: the one that it begins with, or that of those who wait, or
  * that of those who hold a promise.
  */
-static aloop_poll get_waiting_poll(aloop_task *task, aloop_op *op);
-static aloop_poll get_promised_poll(aloop_task *task, aloop_op *op);
-static aloop_poll put_waiting_poll(aloop_task *task, aloop_op *op);
-static aloop_poll put_promised_poll(aloop_task *task, aloop_op *op);
+typedef aloop_poll poll_function(aloop_task *task, aloop_op *op);
+
+static poll_function get_waiting_poll, get_promised_poll, put_waiting_poll, put_promised_poll;
 
 #define UNBOUNDED_MIN 16
 
 /* --- sides --- */
 
-static NOINLINE aloop_poll side_promise_to_first(aloop_queue_side *side,
-                                                 aloop_poll (*promised)(aloop_task *task,
-                                                                        aloop_op *op))
+static NOINLINE aloop_poll side_promise_to_first(aloop_queue_side *side, poll_function *promised)
 {
     aloop_waiter *waiter = CONTAINER_OF(side->waiting.head.next, aloop_waiter, link);
 
@@ -52,15 +49,13 @@ static NOINLINE aloop_poll side_promise_to_first(aloop_queue_side *side,
 
 /* What has just become available is promised to the one who has waited longest, if anybody waits.
    Returns 0. */
-static inline aloop_poll side_promise(aloop_queue_side *side,
-                                      aloop_poll (*promised)(aloop_task *task, aloop_op *op))
+static inline aloop_poll side_promise(aloop_queue_side *side, poll_function *promised)
 {
     return aloop_waitlist_is_empty(&side->waiting) ? 0 : side_promise_to_first(side, promised);
 }
 
 /* There is too little for a newcomer, as the rest is promised. */
-static inline aloop_poll side_wait(aloop_queue_side *side, aloop_op *op,
-                                   aloop_poll (*waiting)(aloop_task *task, aloop_op *op))
+static inline aloop_poll side_wait(aloop_queue_side *side, aloop_op *op, poll_function *waiting)
 {
     op->poll = waiting;
     aloop_waitlist_push(&side->waiting, &op->waiter);
@@ -69,8 +64,7 @@ static inline aloop_poll side_wait(aloop_queue_side *side, aloop_op *op,
 
 /* There is enough for a newcomer, but those in front have not taken theirs yet. */
 static NOINLINE aloop_poll side_wait_promised(aloop_queue_side *side, aloop_op *op,
-                                              aloop_poll (*promised)(aloop_task *task,
-                                                                     aloop_op *op))
+                                              poll_function *promised)
 {
     /* Nobody else waits: each would have been promised what there is. */
     aloop_waitlist_push(&side->waiting, &op->waiter);
