@@ -11,8 +11,8 @@
 static struct memory_probe probe;
 
 /* The idle timeout of a server: each connection's own. A connection that moves bytes is not idle,
-   and putting the end off costs neither memory nor a place in the heap of timers; one that does not
-   is ended, its coroutine told, and nobody else. */
+   and putting the end off costs no memory; one that does not is ended, its coroutine told, and
+   nobody else. */
 SERVER_TEST(idle_timeouts)
 {
     ALOOP_BEGIN;
