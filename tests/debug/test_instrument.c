@@ -495,6 +495,78 @@ static void with_debug_mode(void **state)
     fake_time_remove();
 }
 
+/* --- steps that follow each other --- */
+
+static int steps_told;
+
+static void count_step(aloop *loop, aloop_task *task, void *arg)
+{
+    (void)loop;
+    (void)task;
+    (void)arg;
+    steps_told++;
+}
+
+static const aloop_instrument just_steps = {.size = sizeof just_steps, .step_begins = count_step};
+
+struct yielder {
+    ALOOP_FRAME;
+    int left;
+    int *steps;
+};
+
+ALOOP_CORO(yielder)
+{
+    ALOOP_BEGIN;
+    for (; self->left > 0; self->left--) {
+        ++*self->steps;
+        ALOOP_TRY(aloop_sleep(0));
+    }
+    ++*self->steps;
+    ALOOP_END;
+}
+
+struct beginner {
+    ALOOP_FRAME;
+    int *steps;
+    int before;
+};
+
+ALOOP_CORO(beginner)
+{
+    ALOOP_BEGIN;
+    ALOOP_TRY(aloop_sleep(0));
+    ALOOP_TRY(aloop_sleep(0));
+    self->before = *self->steps;
+    assert_int_equal(aloop_add_instrument(aloop_get_running_loop(), &just_steps, NULL), 0);
+    ALOOP_RETURN(self->before);
+    ALOOP_END;
+}
+
+/* Steps run in one go while nobody looks; from the turn after somebody began to, each is told. */
+static void steps_in_a_row(void **state)
+{
+    struct world *world = *state;
+    int steps = 0;
+    aloop_task *yielders[4];
+    aloop_task *beginner_task;
+
+    steps_told = 0;
+    for (size_t i = 0; i < 2; i++)
+        yielders[i] = aloop_create_task_in(world->loop, yielder, .left = 200, .steps = &steps);
+    beginner_task = aloop_create_task_in(world->loop, beginner, .steps = &steps);
+    for (size_t i = 2; i < 4; i++)
+        yielders[i] = aloop_create_task_in(world->loop, yielder, .left = 200, .steps = &steps);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(aloop_run_until_complete(world->loop, yielders[i]), 0);
+        aloop_task_unref(yielders[i]);
+    }
+    assert_int_equal(steps, 4 * 201);
+    /* The two behind it were still of its turn. */
+    assert_int_equal(steps_told, steps - aloop_task_result(beginner_task) - 2);
+    aloop_task_unref(beginner_task);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -507,6 +579,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(begin_and_end_in_turns, setup, world_teardown),
         cmocka_unit_test_setup_teardown(several, setup, world_teardown),
         cmocka_unit_test_setup_teardown(task_without_references, setup, world_teardown),
+        cmocka_unit_test_setup_teardown(steps_in_a_row, setup, world_teardown),
         cmocka_unit_test(closing),
         cmocka_unit_test_setup_teardown(shutting_down, setup, world_teardown),
         cmocka_unit_test_setup_teardown(sizes_and_memory, setup, world_teardown),
