@@ -260,6 +260,14 @@ static inline void task_destroy(struct aloop_task *task)
     pool_free(&task->future.loop->pool, task, TASK_HEAD_SIZE + task_first_frame(task)->coro->size);
 }
 
+/* It is done, and has no entry in the ready queue: gives back its place there, and the loop's
+   reference. */
+static inline void task_leave(struct aloop_task *task)
+{
+    task->future.loop->task_places++;
+    future_unref(&task->future);
+}
+
 /* Ends a task that will not run again. */
 void task_finish(struct aloop_task *task, int64_t outcome);
 /* What a task's timer does when it is due. */

@@ -245,7 +245,7 @@ static NOINLINE bool task_goes_on_carefully(struct aloop_task *task)
         break;
     }
     /* It was woken for an await that completed all the same, its last. */
-    aloop_future_unref(&task->future);
+    task_leave(task);
     return false;
 }
 

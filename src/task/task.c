@@ -147,16 +147,16 @@ void task_finish(struct aloop_task *task, int64_t outcome)
     loop->tasks_ended++;
     if (ALOOP_UNLIKELY(timer_is_armed(&task->timer)))
         timers_take_out(&loop->timers, &task->timer);
-    loop->task_places++;
     if (ALOOP_LIKELY(outcome >= 0))
         future_complete(&task->future, FUTURE_FINISHED, outcome);
     else
         task_fail(task, outcome);
     if (ALOOP_UNLIKELY(task->has_baggage))
         task_drop_baggage(task);
-    /* Its last await may have completed after it had asked to be woken: the entry keeps it. */
+    /* Its last await may have completed after it had asked to be woken: the entry keeps it, and its
+       place. */
     if (ALOOP_LIKELY(!(task->state & TASK_IS_QUEUED)))
-        future_unref(&task->future);
+        task_leave(task);
 }
 
 /* --- ending --- */

@@ -317,6 +317,90 @@ static void with_a_target(void **state)
     assert_string_equal(world->log, "cleaned cleaned cleaned ");
 }
 
+/* Waits once, and is woken again for what it has by then. */
+static aloop_poll restless_poll(aloop_task *task, aloop_op *op)
+{
+    bool *has_waited = op->arg[1].pointer;
+
+    if (*has_waited)
+        (void)aloop_op_yield(task);
+    else
+        (void)aloop_op_wait(op, op->arg[0].pointer);
+    *has_waited = !*has_waited;
+    return *has_waited ? ALOOP_PENDING : 0;
+}
+
+struct restless {
+    ALOOP_FRAME;
+    aloop_waitlist *gate;
+    bool has_waited;
+};
+
+ALOOP_CORO(restless)
+{
+    ALOOP_BEGIN;
+    ALOOP_TRY(((aloop_op){.poll = restless_poll,
+                          .arg = {{.pointer = self->gate}, {.pointer = &self->has_waited}}}));
+    ALOOP_END;
+}
+
+struct counted {
+    ALOOP_FRAME;
+    int *count;
+};
+
+ALOOP_CORO(counted)
+{
+    ALOOP_BEGIN;
+    ++*self->count;
+    ALOOP_TRY(aloop_sleep(0));
+    ++*self->count;
+    ALOOP_END;
+}
+
+struct maker {
+    ALOOP_FRAME;
+    struct flag *flag;
+    int children;
+    int *count;
+};
+
+ALOOP_CORO(maker)
+{
+    ALOOP_BEGIN;
+    ALOOP_TRY(flag_wait(self->flag));
+    for (int i = 0; i < self->children; i++)
+        aloop_task_unref(aloop_create_task(counted, .count = self->count));
+    ALOOP_END;
+}
+
+/* A task that is done may have an entry left in the ready queue, and with it its place. If that
+   were given to a task to come at once, 47 of each would not fit into the ring of 64, and one would
+   run over the other. */
+static void a_place_is_kept_by_the_entry_that_is_left(void **state)
+{
+    struct world *world = *state;
+    aloop_waitlist gate = {{NULL, NULL}};
+    struct flag flag = {.is_set = false};
+    int count = 0, made = 1;
+
+    aloop_task_unref(aloop_create_task_in(world->loop, maker, .flag = &flag, .children = 47,
+                                          .count = &count));
+    for (; made < 48; made++) {
+        aloop_task_unref(aloop_create_task_in(world->loop, restless, .gate = &gate));
+        if (made % 16 == 15)
+            world_turns(world, 1);
+    }
+    assert_int_equal(aloop_wake_all(&gate), 47);
+    flag.is_set = true;
+    assert_int_equal(aloop_wake_all(&flag.waiters), 1);
+    world_turns(world, 2);
+    assert_int_equal(count, 47);
+    world_turns(world, 1);
+    assert_int_equal(count, 2 * 47);
+    assert_int_equal(aloop_all_tasks(world->loop, NULL, 0), 0);
+}
+
 /* The list is in the order of waiting, and a waiter can leave its middle. */
 static void wait_lists(void **state)
 {
@@ -351,6 +435,7 @@ int main(void)
         TEST(nothing_is_taken_before_the_coroutine_gets_it),
         TEST(turns_and_deadlines),
         TEST(with_a_target),
+        TEST(a_place_is_kept_by_the_entry_that_is_left),
         cmocka_unit_test(wait_lists),
     };
 
