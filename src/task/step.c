@@ -264,16 +264,18 @@ static inline bool task_goes_on(struct aloop_task *task, uint32_t state)
 }
 
 /* With many tasks each step finds its task in no cache: the memory of one that is some places
-   behind in the queue is asked for while this one runs. What stands there may be anything, which a
-   prefetch does not mind. Always inline: gcc drops the call of a function that only prefetches. */
+   behind in the queue is asked for while this one runs. What stands there may be anything, hence a
+   number here, which a prefetch does not mind. Always inline: gcc drops the call of a function that
+   only prefetches. */
 static ALWAYS_INLINE void prefetch_coming_task(const aloop *loop)
 {
     const struct ready *ready = &loop->ready;
-    const char *coming = ready->ring[(size_t)(ready->head + STEPS_AHEAD) & ready->mask].arg;
+    uintptr_t coming =
+        (uintptr_t)ready->ring[(size_t)(ready->head + STEPS_AHEAD) & ready->mask].arg;
 
-    PREFETCH(coming + offsetof(struct aloop_task, state));
-    PREFETCH(coming + TASK_HEAD_SIZE);
-    PREFETCH(coming + TASK_HEAD_SIZE + 64);
+    PREFETCH((const void *)(coming + offsetof(struct aloop_task, state)));
+    PREFETCH((const void *)(coming + TASK_HEAD_SIZE));
+    PREFETCH((const void *)(coming + TASK_HEAD_SIZE + 64));
 }
 
 /* Is another step what comes next? Then it is taken from the queue. */
