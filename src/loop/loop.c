@@ -304,6 +304,14 @@ int aloop_run_forever(aloop *loop)
     return error < 0 ? error : 0;
 }
 
+/* How much time has passed since the last turn is up to who runs the loop turn by turn, and no
+   count of callbacks tells it. */
+static bool was_polled_long_ago(const aloop *loop)
+{
+    return !loop->is_virtual &&
+           time_sub(loop_read_clock(loop), loop->polled_time) >= POLL_INTERVAL;
+}
+
 int aloop_run_once(aloop *loop, aloop_ns timeout)
 {
     int64_t before = loop_callbacks_run(loop);
@@ -317,6 +325,8 @@ int aloop_run_once(aloop *loop, aloop_ns timeout)
     if (PROBES_ARE_WATCHED)
         loop_choose_run(loop);
     loop->is_leaving = loop->is_stopping;
+    if (loop_may_put_off_poll(loop) && was_polled_long_ago(loop))
+        loop->poll_due = loop->ready.head;
     error = loop->is_observed ? observe_turn(loop, timeout) : run_turn(loop, timeout);
     count = loop_callbacks_run(loop) - before;
     loop->is_stopping = false;

@@ -325,6 +325,24 @@ static void a_look_at_the_time_is_no_poll(void **state)
     assert_in_range(fake_time.waits, 640 / 11, 640 / 9);
 }
 
+/* A program that runs the loop turn by turn, a frame of 10 ms each, has something ready each time:
+   its timers come in time all the same. Were polls put off by counting callbacks, this one would
+   come after 64 frames. */
+static void turns_far_apart(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(aloop_run_once(f->loop, 0), 0);
+    must(aloop_call_later(f->loop, ALOOP_MS(20), note, TEXT("timer")));
+    for (int i = 0; i < 2; i++) {
+        assert_journal_is("");
+        must(aloop_call_soon(f->loop, note, TEXT("")));
+        fake_time.now += ALOOP_MS(10);
+        assert_true(aloop_run_once(f->loop, 0) >= 1);
+    }
+    assert_journal_is("timer");
+}
+
 /* P58: events that came with an expired timeout are all delivered, before the timers (S3). */
 static void events_and_timers_together(void **state)
 {
@@ -429,6 +447,7 @@ int main(void)
         CLOCK_TEST(slow_callbacks_poll_more_often),
         CLOCK_TEST(quick_callbacks_share_a_poll),
         CLOCK_TEST(a_look_at_the_time_is_no_poll),
+        CLOCK_TEST(turns_far_apart),
         CLOCK_TEST(events_and_timers_together),
         CLOCK_TEST(time_stands_still),
         CLOCK_TEST(busy_poll),
