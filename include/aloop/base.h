@@ -29,11 +29,13 @@ extern "C" {
 /* The result says whether the call succeeded: the compiler warns when it is thrown away. */
 #define ALOOP_CHECKED __attribute__((warn_unused_result))
 #define ALOOP_UNUSED __attribute__((unused))
+#define ALOOP_MAY_ALIAS_ __attribute__((may_alias))
 #define ALOOP_LIKELY(x) __builtin_expect(!!(x), 1)
 #define ALOOP_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #else
 #define ALOOP_CHECKED
 #define ALOOP_UNUSED
+#define ALOOP_MAY_ALIAS_
 #define ALOOP_LIKELY(x) (x)
 #define ALOOP_UNLIKELY(x) (x)
 #endif

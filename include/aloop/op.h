@@ -144,8 +144,9 @@ enum {
 };
 
 /* What awaiting touches of a task: the library's, and here only so that it can be inlined. What
-   follows it in memory is the task as a future. */
-struct aloop_task_head_ {
+   follows it in memory is the task as a future. To a compiler that sees the library's own view of
+   the task as well, across files or in one, the two must not look like different objects. */
+struct ALOOP_MAY_ALIAS_ aloop_task_head_ {
     aloop_op op;    /* what the task waits for is built in place */
     uint32_t state; /* 0: it runs, and that is all; else bits of these and others */
     struct aloop_frame *frame;
