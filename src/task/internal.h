@@ -229,7 +229,7 @@ static inline bool task_cancel_awaited(struct aloop_task *task)
 void cancel_fanout(aloop *loop, struct fanout *fanout);
 /* Tells all tasks of the loop to end. */
 void cancel_everything(aloop *loop);
-/* Sets an alarm, and delivers it if the task waits. */
+/* Sets an alarm, if it is not 0, and delivers what there is if the task waits. */
 void task_raise_alarm(struct aloop_task *task, uint32_t alarm);
 
 /* --- gather.c --- */

@@ -168,6 +168,9 @@ static NOINLINE bool task_run_on(struct aloop_task *task, aloop_frame *frame, bo
         if (!has_ended) {
             if (task_mode(task) == TASK_YIELDS)
                 task_wake(task);
+            /* News that came while its operation was asked, before it waited. */
+            if (ALOOP_UNLIKELY(task->state & TASK_ALARMS))
+                task_raise_alarm(task, 0);
             /* It runs still only if there is another frame on top, that is to run. */
             if (task->frame == frame || task_mode(task) != TASK_RUNS)
                 return false;

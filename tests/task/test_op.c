@@ -317,6 +317,57 @@ static void with_a_target(void **state)
     assert_string_equal(world->log, "cleaned cleaned cleaned ");
 }
 
+/* Cancels who awaits it, and waits for what never comes. */
+static aloop_poll suicidal_poll(aloop_task *task, aloop_op *op)
+{
+    if (aloop_task_cancelling(task) == 0)
+        (void)aloop_task_cancel(task);
+    return aloop_op_wait(op, op->arg[0].pointer);
+}
+
+struct suicidal {
+    ALOOP_FRAME;
+    struct world *world;
+    aloop_waitlist *never;
+};
+
+ALOOP_CORO(suicidal)
+{
+    ALOOP_BEGIN;
+    ALOOP_AWAIT(((aloop_op){.poll = suicidal_poll, .arg = {{.pointer = self->never}}}));
+    world_mark(self->world, aloop_error_name(self->result));
+    ALOOP_RETURN(self->result);
+    ALOOP_END;
+}
+
+struct calls_suicidal {
+    ALOOP_FRAME;
+    struct world *world;
+    aloop_waitlist *never;
+};
+
+ALOOP_CORO(calls_suicidal)
+{
+    ALOOP_BEGIN;
+    ALOOP_TRY(aloop_call(suicidal, .world = self->world, .never = self->never));
+    ALOOP_END;
+}
+
+/* A task that is cancelled while its operation is asked does not wait yet; it must hear of it all
+   the same, or it would wait for ever. */
+static void cancelled_by_what_it_awaits(void **state)
+{
+    struct world *world = *state;
+    aloop_waitlist never = {{NULL, NULL}};
+
+    assert_int_equal(aloop_run_in(world->loop, suicidal, .world = world, .never = &never),
+                     -ECANCELED);
+    assert_int_equal(aloop_run_in(world->loop, calls_suicidal, .world = world, .never = &never),
+                     -ECANCELED);
+    assert_string_equal(world->log, "ECANCELED ECANCELED ");
+    assert_true(aloop_waitlist_is_empty(&never));
+}
+
 /* Waits once, and is woken again for what it has by then. */
 static aloop_poll restless_poll(aloop_task *task, aloop_op *op)
 {
@@ -435,6 +486,7 @@ int main(void)
         TEST(nothing_is_taken_before_the_coroutine_gets_it),
         TEST(turns_and_deadlines),
         TEST(with_a_target),
+        TEST(cancelled_by_what_it_awaits),
         TEST(a_place_is_kept_by_the_entry_that_is_left),
         cmocka_unit_test(wait_lists),
     };
