@@ -40,7 +40,7 @@ aloop *bench_make_loop(void)
     if (is_counting)
         options.clock = ALOOP_CLOCK_VIRTUAL;
     bench_check(aloop_new(&options, &loop) == 0, "aloop_new");
-    /* Where time begins is not where a loop in use stands: its timers would lie as they never do. */
+    /* At the beginning of all time its timers would lie as they do in no loop that is in use. */
     bench_check(aloop_run_once(loop, 0) >= 0, "aloop_run_once");
     return loop;
 }
