@@ -1,10 +1,9 @@
 /*
- * The loop's life and its turn. One turn waits, collects, runs:
- *   collecting  what the poller reported, calls from other threads and due timers are pushed to the
- * ready queue; no user code runs; running     as many entries as were queued at that moment; what
- * they schedule is for the next turn. Between the two nothing can be unregistered, and while one
- * runs the other's structures are not walked: whole families of use-after-free have no place to
- * happen.
+ * The loop's life and its turn. One turn waits, collects, runs. Collecting, what the poller
+ * reported, calls from other threads and due timers are pushed to the ready queue, and no user code
+ * runs. Then as many entries run as were queued at that moment; what they schedule is for the next
+ * turn. While collecting nothing can be unregistered, and while running no structure is walked:
+ * whole families of use-after-free have no place to happen.
  */
 #include "base/compiler.h"
 #include "loop/internal.h"
