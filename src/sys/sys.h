@@ -197,10 +197,10 @@ struct sys {
     /* Makes fds[0] unreadable again. EINTR: retried. */
     int (*wake_drain)(int fd);
 
-    /* EINTR of all waits: reported. A timeout below 0 is 0; ALOOP_NEVER and all others are clamped
-       to TIME_WAIT_MAX, after which a wait may return 0. Nanosecond precision with ppoll (Linux)
-       and epoll_pwait2 (Linux 5.11), which makes up for the thread's timer slack, else whole ms,
-       rounded up. */
+    /* EINTR of all waits: reported. A timeout below 0 is 0; all others are clamped to
+       TIME_WAIT_MAX, after which a wait may return 0, and ALOOP_NEVER may be, too. Nanosecond
+       precision with ppoll (Linux) and epoll_pwait2 (Linux 5.11), which makes up for the thread's
+       timer slack, else whole ms, rounded up. */
     int (*poll)(struct pollfd *fds, nfds_t count, aloop_ns timeout);
     /* Linux. */
     int (*epoll_create)(void);

@@ -123,7 +123,7 @@ int sys_poll(struct pollfd *fds, nfds_t count, aloop_ns timeout)
 {
     struct timespec wait = time_to_timespec(timeout);
 
-    return answer(ppoll(fds, count, &wait, NULL));
+    return answer(ppoll(fds, count, timeout == ALOOP_NEVER ? NULL : &wait, NULL));
 }
 
 /* Only epoll knows: /dev/null is a character device as terminals are, and some regular files (of
@@ -193,7 +193,7 @@ static int wait_without_slack(int epfd, struct epoll_event *events, int max, alo
 #endif
 
 /* epoll_wait costs 95 ns less, so it does what needs no precision: not to wait, and to wait for
-   ever. */
+   ever. Without a limit it costs another 100 ns less than with one that is never reached. */
 int sys_epoll_wait(int epfd, struct epoll_event *events, int max, aloop_ns timeout)
 {
 #ifdef SYS_epoll_pwait2
@@ -209,7 +209,8 @@ int sys_epoll_wait(int epfd, struct epoll_event *events, int max, aloop_ns timeo
         atomic_store_explicit(&is_missing, true, memory_order_relaxed);
     }
 #endif
-    return answer(epoll_wait(epfd, events, max, time_to_ms(timeout)));
+    return answer(
+        epoll_wait(epfd, events, max, timeout == ALOOP_NEVER ? -1 : time_to_ms(timeout)));
 }
 
 #else
