@@ -73,6 +73,7 @@ struct stream {
     struct buffer in;
     size_t limit;
     size_t next_fill; /* how much room the next read is worth */
+    size_t got;       /* since a read last had to wait for the first byte */
     size_t scanned;   /* by the read that waits: up to there is no separator */
     size_t partial;
 

@@ -97,6 +97,7 @@ static ALWAYS_INLINE int64_t fill_buffer(struct stream *stream, struct watch *wa
     if (ALOOP_UNLIKELY(got <= 0))
         return got;
     in->end += (size_t)got;
+    stream->got += (size_t)got;
     /* A peer that fills the room may fill more. */
     if (ALOOP_UNLIKELY((size_t)got == room) && stream->next_fill < FILL_MAX)
         stream->next_fill *= 2;
@@ -123,7 +124,10 @@ static inline aloop_poll read_wait(struct stream *stream, struct watch *watch, a
         return ended(stream, stream->write_error);
     if (buffer_size(&stream->in) == 0) {
         buffer_fini(stream->loop->streams, &stream->in);
-        stream->next_fill = BUFFER_MIN;
+        /* What comes next is likely as large as what came last. */
+        if (stream->next_fill > BUFFER_MIN && stream->got < stream->next_fill / 4)
+            stream->next_fill /= 2;
+        stream->got = 0;
     }
     stream->is_reading = true;
     return watch != NULL ? aloop_op_wait(op, &watch->readers) : stream_op_wait(stream, op, false);

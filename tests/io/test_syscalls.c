@@ -257,6 +257,82 @@ static void a_turn_of_many_messages_allocates_nothing(void **state)
     aloop_unref(loop);
 }
 
+#define LARGE 16384
+
+struct receiver {
+    ALOOP_FRAME;
+    aloop_stream *stream;
+    size_t *received;
+    aloop_slice bytes;
+};
+
+ALOOP_CORO(receiver)
+{
+    ALOOP_BEGIN;
+    for (;;) {
+        ALOOP_TRY(aloop_stream_peek(self->stream, 1, &self->bytes));
+        if (self->result == 0)
+            break;
+        *self->received += self->bytes.size;
+        (void)aloop_stream_consume(self->stream, self->bytes.size);
+    }
+    ALOOP_END;
+}
+
+struct sender {
+    ALOOP_FRAME;
+    aloop_stream ends[2];
+    aloop_task *task;
+    size_t received;
+    int i;
+    const char *data;
+};
+
+/* Each message has come as a whole before the next. */
+ALOOP_CORO(sender)
+{
+    ALOOP_BEGIN;
+    assert_int_equal(aloop_stream_pair(NULL, NULL, self->ends), 0);
+    self->task =
+        aloop_create_task(receiver, .stream = &self->ends[1], .received = &self->received);
+    ALOOP_TRY(aloop_sleep(ALOOP_MS(1)));
+    for (self->i = 0; self->i < 2 * MESSAGES; self->i++) {
+        if (self->i == MESSAGES)
+            fault_install();
+        ALOOP_TRY(aloop_stream_write(&self->ends[0], self->data, LARGE));
+        ALOOP_TRY(aloop_sleep(ALOOP_MS(1)));
+        assert_int_equal(self->received, (size_t)LARGE * (size_t)(self->i + 1));
+    }
+    /* And perhaps one to find out that nothing follows. */
+    assert_in_range(fault_count(FAULT_RECV), MESSAGES, 2 * MESSAGES);
+    fault_reset();
+    /* Small ones need no large buffer for long. */
+    for (self->i = 0; self->i < 8; self->i++) {
+        ALOOP_TRY(aloop_stream_write(&self->ends[0], self->data, 1));
+        ALOOP_TRY(aloop_sleep(ALOOP_MS(1)));
+    }
+    ALOOP_TRY(aloop_stream_write(&self->ends[0], self->data, LARGE));
+    fault_install();
+    ALOOP_TRY(aloop_sleep(ALOOP_MS(1)));
+    assert_in_range(fault_count(FAULT_RECV), 3, 4);
+    fault_reset();
+    ALOOP_FINALLY;
+    aloop_stream_close(&self->ends[0]);
+    ALOOP_AWAIT(aloop_join_unref(self->task));
+    aloop_stream_close(&self->ends[1]);
+    ALOOP_END;
+}
+
+/* A stream remembers how large its messages are, and takes each in one piece. */
+static void a_large_message_comes_in_one_piece(void **state)
+{
+    static const char data[LARGE];
+    aloop *loop = counting_loop(state, ALOOP_CLOCK_VIRTUAL);
+
+    assert_int_equal(aloop_run_in(loop, sender, .data = data), 0);
+    aloop_unref(loop);
+}
+
 static int connect_plainly(const aloop_address *address)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -319,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_EACH_POLLER(a_message_costs_a_recv_and_a_send),
         ON_EACH_POLLER(a_message_on_a_stream_costs_the_same),
+        ON_EACH_POLLER(a_large_message_comes_in_one_piece),
         ON_EACH_POLLER(a_turn_of_many_messages_allocates_nothing),
         ON_EACH_POLLER(a_connection_costs_an_accept_and_a_registration),
     };
