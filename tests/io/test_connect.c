@@ -239,10 +239,14 @@ TEST_CORO(a_spurious_event_is_no_connection)
         ALOOP_TRY(aloop_sleep(0));
     for (self->i = 0; self->i < 10; self->i++)
         ALOOP_TRY(aloop_sleep(0));
-    /* The kernel has nothing new to say, so it is said here. */
-    assert_false(aloop_task_done(self->task));
-    watch_collect(aloop_get_running_loop(),
-                  watch_find(aloop_get_running_loop(), self->task->op.arg[2].number), POLLER_WRITE);
+    /* The kernel has nothing new to say, so it is said here; but poll() repeats what it has said,
+       if there was one meanwhile. */
+    if (aloop_get_running_loop()->poller_kind != ALOOP_POLLER_POLL)
+        assert_false(aloop_task_done(self->task));
+    if (!aloop_task_done(self->task))
+        watch_collect(aloop_get_running_loop(),
+                      watch_find(aloop_get_running_loop(), self->task->op.arg[2].number),
+                      POLLER_WRITE);
     ALOOP_TRY(aloop_join_unref(self->task));
     ALOOP_TRY(aloop_send_all(&self->client, "abc", 3));
     ALOOP_TRY(aloop_recv_exactly(&self->conn, self->small, 3));
