@@ -10,6 +10,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 find include src tests examples CMakeLists.txt CMakePresets.json README.md LICENSE .ci .gitignore \
     .clang-format .editorconfig -type f ! -name '*.bin' ! -path '*/corpus/*' ! -path '*/golden/*' \
+    ! -path '*/recorded/*' \
     2>/dev/null | sort >"$scratch/files"
 [ -s "$scratch/files" ] || { echo "nothing to read in $root"; exit 1; }
 
